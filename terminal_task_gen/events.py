@@ -1,0 +1,56 @@
+"""What stages tell the world while they run. Progress bars, logs and the viewer listen; no stage imports a listener."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from terminal_task_gen.records import Usage
+
+
+@dataclass(frozen=True)
+class StageStarted:
+    stage: str
+    total: int
+    """Items of the stage, done ones included."""
+    done: int
+    """Items already on disk from an earlier start."""
+
+
+@dataclass(frozen=True)
+class ItemFinished:
+    stage: str
+    item_id: str
+    accepted: bool
+    reason: str
+    """Reason code of a rejection; for an accepted rollout its stop reason; else empty."""
+    label: str
+    """Short text for a person: domain and title or reward."""
+    seconds: float
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True)
+class StageFinished:
+    stage: str
+    accepted: int
+    rejected: int
+    owed: int
+    """Items that failed for a cause that may pass; done again on the next start."""
+    seconds: float
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One line that a user should see once."""
+
+    text: str
+
+
+Event = StageStarted | ItemFinished | StageFinished | Notice
+Listener = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """The listener for those who do not care."""

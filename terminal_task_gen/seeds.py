@@ -1,0 +1,52 @@
+"""Seed problems, a JSON object a line in `<dir>/*.jsonl` (paper §3: description, optional label and solution)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import orjson
+from pydantic import Field, ValidationError
+
+from terminal_task_gen.errors import UsageError
+from terminal_task_gen.records import Record
+
+
+class Seed(Record):
+    """A problem to be turned into a task."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    problem: str = Field(min_length=1)
+    label: str | None = None
+    """Field of knowledge, e.g. `physics`; shown to the author."""
+    domain: str
+    """Taxonomy domain whose image and module the task gets."""
+    solution: str | None = None
+    """Reference solution (Python or prose); shown to the author as ground truth, never to the actor."""
+
+
+def load_seeds(folders: Iterable[Path]) -> dict[str, Seed]:
+    """All seeds by id, in file order. Raises UsageError naming file, line and remedy; an id given twice is refused."""
+    seeds: dict[str, Seed] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"seed folder {folder} does not exist; check --seeds")
+        for path in sorted(folder.glob("*.jsonl")):
+            for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+                if not line.strip():
+                    continue
+                seed = _parse_seed(line, f"{path} line {number}")
+                if seed.id in seeds:
+                    raise UsageError(f"{path} line {number}: seed id {seed.id!r} is used twice; ids must differ")
+                seeds[seed.id] = seed
+    return seeds
+
+
+def _parse_seed(line: bytes, where: str) -> Seed:
+    try:
+        return Seed.model_validate(orjson.loads(line))
+    except orjson.JSONDecodeError as error:
+        raise UsageError(f"{where} is not valid JSON: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

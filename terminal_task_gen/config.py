@@ -160,14 +160,13 @@ class Config(Record):
         return self.output_dir / self.name
 
 
-def load_config(path: Path | None, overrides: Sequence[str] = (), base: Mapping[str, Any] | None = None) -> Config:
-    """Read a YAML file (or defaults), put `a.b=value` overrides on top (values are YAML), check it all.
+def load_config(path: Path | None, overrides: Sequence[str] = (), flags: Mapping[str, Any] | None = None) -> Config:
+    """Read a YAML file (or defaults), put `flags` (a tree) and then `a.b=value` overrides (YAML) on top, check it all.
 
     Raises UsageError with one line: what is wrong, where, and the remedy.
     """
-    data: dict[str, Any] = dict(base or {})
-    if path is not None:
-        _merge(data, _read_yaml(path))
+    data: dict[str, Any] = {} if path is None else _read_yaml(path)
+    _merge(data, flags or {})
     for override in overrides:
         _merge(data, _parse_override(override))
     try:

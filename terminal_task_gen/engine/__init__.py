@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
@@ -14,7 +14,7 @@ class Engine(Protocol):
 
     def map(
         self, work: Callable[[Item], Awaitable[Result]], items: Iterable[Item], *, parallel: int
-    ) -> AsyncIterator[Result]:
+    ) -> AsyncGenerator[Result, None]:
         """Results as they finish, in any order, at most `parallel` at once; `items` is pulled no faster than that.
 
         `work` must not raise for a failed item (a failure is a value). What it does raise ends the map, after the

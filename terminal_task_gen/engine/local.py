@@ -1,0 +1,74 @@
+"""The engine for one machine: a fixed crew of coroutines that share one iterator; its memory is that of the crew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from typing import Generic
+
+from terminal_task_gen.engine import Item, Result
+
+
+class LocalEngine:
+    """See the port, `Engine`."""
+
+    def __init__(self) -> None:
+        self._draining = False
+
+    @property
+    def draining(self) -> bool:
+        return self._draining
+
+    def drain(self) -> None:
+        self._draining = True
+
+    async def map(
+        self, work: Callable[[Item], Awaitable[Result]], items: Iterable[Item], *, parallel: int
+    ) -> AsyncGenerator[Result, None]:
+        results: asyncio.Queue[_Done[Result]] = asyncio.Queue(maxsize=parallel)
+        source = iter(items)
+        crew = [asyncio.create_task(self._labour(work, source, results)) for _ in range(parallel)]
+        running = parallel
+        try:
+            while running:
+                done = await results.get()
+                if done.error is not None:
+                    raise done.error
+                if done.ended:
+                    running -= 1
+                    continue
+                for result in done.results:
+                    yield result
+        finally:
+            for member in crew:
+                member.cancel()
+            await asyncio.gather(*crew, return_exceptions=True)
+
+    async def _labour(
+        self,
+        work: Callable[[Item], Awaitable[Result]],
+        source: Iterator[Item],
+        results: asyncio.Queue[_Done[Result]],
+    ) -> None:
+        try:
+            while not self._draining:
+                try:
+                    item = next(source)
+                except StopIteration:
+                    break
+                await results.put(_Done(results=(await work(item),)))
+        except Exception as error:  # noqa: BLE001 - handed to the caller of map, which raises it
+            await results.put(_Done(error=error))
+            return
+        await results.put(_Done(ended=True))
+
+
+class _Done(Generic[Result]):
+    """What a crew member reports: a result, its failure, or that it has nothing more to do."""
+
+    def __init__(
+        self, *, results: tuple[Result, ...] = (), error: Exception | None = None, ended: bool = False
+    ) -> None:
+        self.results = results
+        self.error = error
+        self.ended = ended

@@ -1,0 +1,101 @@
+"""The one loop every stage runs in: items − done → engine → store, with events.
+
+An item ends as exactly one line: an accepted record or a Rejection. What was done before is read from the shards; what
+failed for a cause that may pass (errors.POLICY) is owed again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from terminal_task_gen.engine import Engine
+from terminal_task_gen.errors import POLICY
+from terminal_task_gen.events import ItemFinished, Listener, StageFinished, StageStarted
+from terminal_task_gen.records import Record
+from terminal_task_gen.store import RunDirectory, ShardKind
+from terminal_task_gen.task import Rejection, Task
+from terminal_task_gen.trajectory import Trajectory
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Stage(Generic[Item]):
+    """What a stage is made of. `work` never raises for a failed item: it returns a Rejection."""
+
+    name: str
+    items: Iterable[Item]
+    get_id: Callable[[Item], str]
+    work: Callable[[Item], Awaitable[Task | Trajectory | Rejection]]
+    accepted: ShardKind
+    rejected: ShardKind
+    parallel: int
+
+
+@dataclass(frozen=True)
+class _Finished(Generic[Item]):
+    item_id: str
+    record: Task | Trajectory | Rejection
+    seconds: float
+
+
+async def run_stage(
+    stage: Stage[Item], run: RunDirectory, engine: Engine, listener: Listener, *, shard_bytes: int
+) -> StageFinished:
+    """Do what is owed and say how it went. Raises UsageError when the disk refuses or no teacher call can succeed."""
+    started = time.monotonic()
+    items = list(stage.items)
+    done = run.read_done_ids(stage.accepted, stage.rejected)
+    owed_items = [item for item in items if stage.get_id(item) not in done]
+    listener(StageStarted(stage.name, total=len(items), done=len(items) - len(owed_items)))
+
+    async def work(item: Item) -> _Finished[Item]:
+        begun = time.monotonic()
+        record = await stage.work(item)
+        return _Finished(stage.get_id(item), record, time.monotonic() - begun)
+
+    accepted = rejected = owed = 0
+    accepted_writer = run.open_writer(stage.accepted, max_bytes=shard_bytes)
+    rejected_writer = run.open_writer(stage.rejected, max_bytes=shard_bytes)
+    try:
+        async with aclosing(engine.map(work, owed_items, parallel=stage.parallel)) as finished:
+            async for one in finished:
+                if isinstance(one.record, Rejection):
+                    rejected_writer.write(one.record)
+                    rejected += 1
+                    owed += POLICY[one.record.cause].retry
+                else:
+                    accepted_writer.write(one.record)
+                    accepted += 1
+                listener(_tell(stage.name, one))
+    finally:
+        accepted_writer.close()
+        rejected_writer.close()
+    not_started = len(owed_items) - accepted - rejected
+    summary = StageFinished(
+        stage.name,
+        accepted=accepted,
+        rejected=rejected - owed,
+        owed=owed + not_started,
+        seconds=time.monotonic() - started,
+        interrupted=engine.draining,
+    )
+    listener(summary)
+    return summary
+
+
+def _tell(stage: str, one: _Finished[Item]) -> ItemFinished:
+    record: Record = one.record
+    if isinstance(record, Rejection):
+        return ItemFinished(
+            stage, one.item_id, False, record.reason, f"{record.domain}", one.seconds, usage=record.usage
+        )
+    if isinstance(record, Trajectory):
+        label = f"{record.domain} reward {record.verdict.reward:.2f}"
+        return ItemFinished(stage, one.item_id, True, record.stop_reason, label, one.seconds, usage=record.usage)
+    assert isinstance(record, Task)
+    return ItemFinished(stage, one.item_id, True, "", f"{record.domain}: {record.title}", one.seconds, record.usage)

@@ -147,6 +147,8 @@ class Config(Record):
     image_dirs: tuple[Path, ...] = ()
     seed_dirs: tuple[Path, ...] = ()
     """Folders of seeds; when given they replace the shipped ones."""
+    date: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+    """Put on every corpus row; None: the day the run was started."""
     shard_mb: int = Field(default=256, ge=1)
     """A shard is sealed when it has grown past this."""
     teacher: TeacherConfig = TeacherConfig()

@@ -20,7 +20,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -230,14 +230,32 @@ class RunDirectory:
         done.update(key for key, cause in self._read_keys(rejected) if cause and not POLICY[Cause(cause)].retry)
         return done
 
-    def find_damage(self, kind: ShardKind) -> list[Damage]:
-        """Lines that are not JSON objects with the kind's id."""
+    def find_damage(self, kind: ShardKind, model: type[Record]) -> list[Damage]:
+        """Every line of a kind that cannot be used."""
         found: list[Damage] = []
-        for path in self.list_shards(kind):
-            for number, line in _read_whole_lines(path):
-                if _parse_key(line, kind) is None:
-                    found.append(Damage(path, number, "not a JSON record of this kind"))
+        for _ in self.read_records(kind, model, found.append):
+            pass
         return found
+
+    def move_out(self, damages: Sequence[Damage]) -> Path:
+        """Take damaged lines out of their shards into logs/damaged-lines.txt, whose path is returned. Needs the lock."""
+        bin_path = self.path / "logs" / "damaged-lines.txt"
+        for path in sorted({damage.path for damage in damages}):
+            bad = {damage.line_number for damage in damages if damage.path == path}
+            temporary = path.with_name(path.name + ".tmp")
+            try:
+                with path.open("rb") as source, temporary.open("wb") as good, bin_path.open("ab") as moved:
+                    for number, line in enumerate(source, start=1):
+                        if number in bad:
+                            moved.write(f"# {path.name} line {number}\n".encode() + line.rstrip(b"\n") + b"\n")
+                        else:
+                            good.write(line)
+                    os.fsync(good.fileno())
+                temporary.replace(path)
+            except OSError as error:
+                temporary.unlink(missing_ok=True)
+                raise explain_os_error(error, path) from error
+        return bin_path
 
     def _read_keys(self, kind: ShardKind) -> Iterator[tuple[str, str | None]]:
         for path in self.list_shards(kind):

@@ -20,8 +20,11 @@ ALLOWED: dict[str, set[str]] = {
     "config": RECORDS,
     "fingerprint": RECORDS | {"config"},
     **{port: RECORDS | {"config", port} for port in PORTS},
-    "verifier": RECORDS | {"sandbox"},
+    "identity": RECORDS | {"config", "fingerprint", "store"},
+    "verifier": RECORDS | {"sandbox", "verifier"},
     "images": RECORDS | {"config"},
+    "image_build": RECORDS | {"images"},
+    "image_check": RECORDS | {"images", "image_build"},
     "stage": RECORDS | {"engine", "store"},
     **{stage: RECORDS | {"config", "verifier", stage, "teacher", "sandbox", "store"} for stage in STAGES},
     **{listener: RECORDS | {"store", listener} for listener in LISTENERS},
@@ -76,7 +79,7 @@ def test_only_the_composition_root_names_a_driver(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("library", "owners"),
-    [("docker", {"sandbox", "images"}), ("openai", {"teacher"}), ("rich", {"progress", "cli"}), ("typer", {"cli"})],
+    [("docker", {"sandbox", "image_build", "image_check"}), ("openai", {"teacher"}), ("rich", {"progress", "cli"}), ("typer", {"cli"})],
 )
 def test_third_party_libraries_stay_with_their_owner(library: str, owners: set[str]) -> None:
     users = set()

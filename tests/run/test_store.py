@@ -64,7 +64,11 @@ def test_a_damaged_middle_line_is_named_and_the_rest_used(tmp_path: Path) -> Non
     assert [(d.path, d.line_number) for d in damages] == [(shard, 2)]
     assert "not valid JSON" in str(damages[0])
     assert run.read_done_ids(TASKS, REJECTED) == {"req-0", "req-1"}
-    assert [d.line_number for d in run.find_damage(REJECTED)] == [2]
+    found = run.find_damage(REJECTED, Rejection)
+    assert [d.line_number for d in found] == [2]
+    assert run.move_out(found).read_text() == "# rejected-00000.jsonl line 2\n{broken\n"
+    assert shard.read_text() == f"{good[0]}\n{good[1]}\n"
+    assert run.find_damage(REJECTED, Rejection) == []
     run.unlock()
 
 

@@ -1,0 +1,77 @@
+"""`ttg demo`: the whole pipeline on the scripted teacher, for real but for the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from terminal_task_gen import pipeline
+from terminal_task_gen.cli import options
+from terminal_task_gen.cli.drive import Step, drive, finish
+from terminal_task_gen.cli.summary import print_summary
+from terminal_task_gen.config import load_config
+from terminal_task_gen.events import StageFinished
+from terminal_task_gen.pipeline import OpenRun
+from terminal_task_gen.resources import data_dir
+
+HELP = """Make a small Terminal-Corpus here and now: no key, no Docker, no network.
+
+Skills and seeds become tasks, gates prove them, a teacher solves them in real terminals, tests judge, rules filter.
+Only the model is scripted: an OpenAI-compatible server on loopback that answers from recorded replies, some of them
+bad. Everything else is the code that runs at scale. Run it twice: nothing is done again.
+
+[bold]Examples[/]
+
+  ttg demo
+
+  ttg demo --sandbox docker --output-dir /tmp/runs     # the same from the domain images (ttg images build)
+"""
+
+
+def demo(
+    sandbox: Annotated[
+        str, typer.Option(help="bubblewrap, docker or auto.", rich_help_panel=options.HOW)
+    ] = "bubblewrap",
+    output_dir: Annotated[Path, typer.Option(help="Folder of all runs.", rich_help_panel=options.WHERE)] = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="Name of the run.", rich_help_panel=options.WHERE)] = None,
+    override: options.Override = None,
+) -> None:
+    """See HELP."""
+    assets = data_dir("configs") / "demo"
+    flags = options.make_tree(
+        name=name or ("demo" if sandbox == "bubblewrap" else f"demo-{sandbox}"),
+        output_dir=output_dir,
+        seed_dirs=[assets / "seeds"],
+        filter__benchmarks=[assets / "benchmark.jsonl"],
+        sandbox__driver=sandbox,
+    )
+    config = load_config(data_dir("configs") / "demo.yaml", override or [], flags)
+    steps: list[Step] = [pipeline.generate, pipeline.rollout, pipeline.filter_corpus]
+    code = drive(config, [_on_scripted_teacher(steps)])
+    print_summary(config.run_dir)
+    finish(code)
+
+
+demo.__doc__ = HELP
+
+
+def _on_scripted_teacher(steps: list[Step]) -> Step:
+    """All steps as one, with the server up around them and the configuration pointed at it."""
+
+    async def run_all(run: OpenRun) -> StageFinished:
+        async with pipeline.serve_demo_teacher() as base_url:
+            author = run.config.teacher.author.model_copy(update={"base_url": base_url})
+            run.config = run.config.model_copy(
+                update={"teacher": run.config.teacher.model_copy(update={"author": author})}
+            )
+            owed = 0
+            for step in steps:
+                summary = await step(run)
+                owed += summary.owed
+                if run.engine.draining:
+                    break
+            return StageFinished("demo", accepted=0, rejected=0, owed=owed, seconds=0.0)
+
+    return run_all

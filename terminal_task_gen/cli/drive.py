@@ -1,0 +1,89 @@
+"""Runs stages for a command: progress, Ctrl-C, exit codes.
+
+Exit codes: 0 all done; 1 items are owed (run the command again); 2 something for the user to mend; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+
+import typer
+from rich.console import Console
+
+from terminal_task_gen.config import Config
+from terminal_task_gen.engine import Engine
+from terminal_task_gen.events import Listener, Notice, StageFinished
+from terminal_task_gen.pipeline import OpenRun, make_engine, open_run
+from terminal_task_gen.progress import ProgressView
+
+Step = Callable[[OpenRun], Awaitable[StageFinished]]
+
+OWED, MEND, INTERRUPTED = 1, 2, 130
+
+
+def drive(config: Config, steps: Sequence[Step]) -> int:
+    """Run the steps one after another on one open run; the exit code. UsageError goes through to `main`."""
+    console = Console(stderr=True)
+    with ProgressView(console) as view:
+        try:
+            return asyncio.run(_drive(config, steps, view))
+        except asyncio.CancelledError:
+            view(Notice(f"stopped at once; what was finished is kept; to go on: {describe_resume(config)}"))
+            return INTERRUPTED
+
+
+def finish(code: int) -> None:
+    """Leave the command with its exit code."""
+    if code:
+        raise typer.Exit(code)
+
+
+def describe_resume(config: Config) -> str:
+    return f"ttg run {config.run_dir}/config.yaml, or the same command again"
+
+
+async def _drive(config: Config, steps: Sequence[Step], listener: Listener) -> int:
+    engine = make_engine()
+    owed = 0
+    async with open_run(config, listener, engine) as run:
+        restore = _catch_signals(engine, listener)
+        try:
+            for step in steps:
+                summary = await step(run)
+                owed += summary.owed
+                if engine.draining:
+                    listener(Notice(f"stopped; to go on: {describe_resume(config)}"))
+                    return INTERRUPTED
+        finally:
+            restore()
+        if run.damages:
+            return MEND
+    if owed:
+        listener(Notice(f"{owed} items are owed (teacher or sandbox trouble); to go on: {describe_resume(config)}"))
+        return OWED
+    return 0
+
+
+def _catch_signals(engine: Engine, listener: Listener) -> Callable[[], None]:
+    """First Ctrl-C (or SIGTERM): start nothing more. Second: drop what is under way."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+
+    def react() -> None:
+        if engine.draining:
+            task.cancel()
+            return
+        engine.drain()
+        listener(Notice("stopping: what is under way will finish; Ctrl-C again drops it"))
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, react)
+
+    def restore() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+    return restore

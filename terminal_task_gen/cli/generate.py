@@ -1,0 +1,74 @@
+"""`ttg generate`: requests → tasks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from terminal_task_gen import pipeline
+from terminal_task_gen.cli import options
+from terminal_task_gen.cli.drive import drive, finish
+
+HELP = """Write tasks with the author teacher and prove them at the gates.
+
+[bold]Examples[/]
+
+  ttg generate --mode skill --domain security -n 100 --base-url http://127.0.0.1:8000/v1 --model my-model
+
+  ttg generate --mode seed --seeds my_seeds/ --name from-seeds -c my.yaml
+
+Run the same command again to go on where it stopped; a larger -n extends the run.
+"""
+
+
+def generate(
+    mode: Annotated[
+        list[str] | None, typer.Option(help="skill or seed; may be repeated.", rich_help_panel=options.WHAT)
+    ] = None,
+    domain: Annotated[
+        list[str] | None, typer.Option(help="Domains, with commas or repeated [all].", rich_help_panel=options.WHAT)
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", help="Requests per mode [10].", rich_help_panel=options.WHAT)
+    ] = None,
+    difficulty: Annotated[
+        str | None, typer.Option(help="easy, medium, hard or mixed [mixed].", rich_help_panel=options.WHAT)
+    ] = None,
+    taxonomy: options.Taxonomy = None,
+    images: options.Images = None,
+    seeds: options.Seeds = None,
+    base_url: options.BaseUrl = None,
+    model: options.Model = None,
+    api_key_env: options.ApiKeyEnv = None,
+    sandbox: options.Sandbox = None,
+    parallel: options.Parallel = None,
+    override: options.Override = None,
+    config: options.ConfigFile = None,
+    name: options.Name = None,
+    output_dir: options.OutputDir = None,
+) -> None:
+    """See HELP."""
+    flags = options.make_tree(
+        name=name,
+        output_dir=output_dir,
+        taxonomy_dirs=taxonomy,
+        image_dirs=images,
+        seed_dirs=seeds,
+        generate__modes=options.split_commas(mode),
+        generate__domains=options.split_commas(domain),
+        generate__count=count,
+        generate__difficulty=difficulty,
+        generate__parallel=parallel,
+        teacher__author__base_url=base_url,
+        teacher__author__model=model,
+        teacher__author__api_key_env=api_key_env,
+        sandbox__driver=sandbox,
+    )
+    resolved = options.load_new_config(config, flags, override)
+    code = drive(resolved, [pipeline.generate])
+    typer.echo(f"tasks: {resolved.run_dir}/tasks   next: ttg rollout {resolved.run_dir}")
+    finish(code)
+
+
+generate.__doc__ = HELP

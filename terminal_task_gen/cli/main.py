@@ -1,0 +1,65 @@
+"""The `ttg` program: the list of commands, and two kinds of exit (a line for what a user can mend, else a traceback).
+
+Starting it imports neither docker nor openai.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from terminal_task_gen import __version__
+from terminal_task_gen.cli import corpus, demo, doctor, generate, images, rollout, run, teacher
+from terminal_task_gen.errors import UsageError
+
+EPILOG = "Start with: [bold]ttg demo[/] (no key, no Docker). Then: [bold]ttg run configs/quickstart.yaml[/]"
+
+app = typer.Typer(
+    name="ttg",
+    help="Make training data for terminal agents: tasks, rollouts in real terminals, verdicts, a filtered corpus.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo", rich_help_panel="Start here")(demo.demo)
+app.command("doctor", rich_help_panel="Start here")(doctor.doctor)
+app.command("run", rich_help_panel="Pipeline")(run.run)
+app.command("generate", rich_help_panel="Pipeline")(generate.generate)
+app.command("rollout", rich_help_panel="Pipeline")(rollout.rollout)
+app.command("filter", rich_help_panel="Pipeline")(corpus.filter_run)
+app.add_typer(images.app, name="images", rich_help_panel="Parts")
+app.add_typer(teacher.app, name="teacher", rich_help_panel="Parts")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ttg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Options of all commands."""
+
+
+def main() -> None:
+    """Entry point. UsageError: one line on stderr, exit 2. A closed pipe (`ttg … | head`) is no error."""
+    try:
+        app()
+    except UsageError as error:
+        typer.echo(f"ttg: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,91 @@
+"""Options that several commands share, and how they become a configuration: file < flags < --set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from terminal_task_gen.config import Config, load_config
+from terminal_task_gen.errors import UsageError
+from terminal_task_gen.store import RunDirectory
+
+WHERE = "Where"
+TEACHER = "Teacher"
+WHAT = "What"
+HOW = "How"
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", "-c", help="YAML configuration; flags go on top.", rich_help_panel=WHERE)
+]
+Name = Annotated[
+    str | None, typer.Option(help="Name of the run; its folder is OUTPUT_DIR/NAME.", rich_help_panel=WHERE)
+]
+OutputDir = Annotated[Path | None, typer.Option(help="Folder of all runs [runs].", rich_help_panel=WHERE)]
+BaseUrl = Annotated[
+    str | None, typer.Option(help="OpenAI-compatible endpoint, e.g. http://host:8000/v1.", rich_help_panel=TEACHER)
+]
+Model = Annotated[str | None, typer.Option(help="Model to ask for.", rich_help_panel=TEACHER)]
+ApiKeyEnv = Annotated[
+    str | None,
+    typer.Option(help="Variable that holds the key [OPENAI_API_KEY]; '' for none.", rich_help_panel=TEACHER),
+]
+Sandbox = Annotated[
+    str | None, typer.Option(help="auto, docker or bubblewrap [auto: Docker if it answers].", rich_help_panel=HOW)
+]
+Parallel = Annotated[int | None, typer.Option(help="Items worked on at once.", rich_help_panel=HOW)]
+Taxonomy = Annotated[
+    list[Path] | None, typer.Option(help="Folder of your own domains; may be repeated.", rich_help_panel=WHAT)
+]
+Images = Annotated[
+    list[Path] | None, typer.Option(help="Folder of your own images; may be repeated.", rich_help_panel=WHAT)
+]
+Seeds = Annotated[list[Path] | None, typer.Option(help="Folder of your own seeds (*.jsonl).", rich_help_panel=WHAT)]
+Override = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Any field, e.g. rollout.max_turns=30.", rich_help_panel=HOW),
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory, e.g. runs/first.", show_default=False)]
+
+
+def make_tree(**fields: Any) -> dict[str, Any]:
+    """Nested tree of the given `a__b__c=value` fields; None and empty lists are left out (not given)."""
+    tree: dict[str, Any] = {}
+    for field, value in fields.items():
+        if value is None or value == []:
+            continue
+        *parents, last = field.split("__")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[last] = value
+    return tree
+
+
+def split_commas(values: list[str] | None) -> list[str]:
+    """`--domain a,b --domain c` → [a, b, c]."""
+    return [part.strip() for value in values or [] for part in value.split(",") if part.strip()]
+
+
+def load_new_config(file: Path | None, flags: dict[str, Any], overrides: list[str] | None) -> Config:
+    """Configuration of `generate` and `run`: a run that is there already goes on with its own, flags on top."""
+    config = load_config(file, overrides or [], flags)
+    saved = RunDirectory(config.run_dir).config_path
+    if file is None and saved.is_file():
+        config = load_config(saved, overrides or [], flags)
+    return config
+
+
+def load_run_config(run: Path, flags: dict[str, Any], overrides: list[str] | None) -> Config:
+    """Configuration of an existing run, found where it lies now. Raises UsageError when there is none."""
+    saved = RunDirectory(run).config_path
+    if not saved.is_file():
+        raise UsageError(
+            f"{run} is not a run directory (no config.yaml); make one with: ttg generate --name {run.name}"
+        )
+    path = run.resolve()
+    place = {"output_dir": str(run.parent), "name": path.name} if run.name == path.name else {}
+    return load_config(
+        saved, overrides or [], {**flags, **(place or {"output_dir": str(path.parent), "name": path.name})}
+    )

@@ -1,0 +1,50 @@
+"""`ttg rollout`: tasks → trajectories."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from terminal_task_gen import pipeline
+from terminal_task_gen.cli import options
+from terminal_task_gen.cli.drive import drive, finish
+
+HELP = """Let the actor teacher solve a run's tasks in real terminals, and judge each with the task's tests.
+
+[bold]Examples[/]
+
+  ttg rollout runs/first
+
+  ttg rollout runs/first --attempts 4 --parallel 8 --set rollout.max_turns=30
+
+The actor is the author's endpoint unless --base-url and --model (or teacher.actor) say otherwise.
+"""
+
+
+def rollout(
+    run: options.RunArgument,
+    attempts: Annotated[int | None, typer.Option(help="Rollouts per task [1].", rich_help_panel=options.HOW)] = None,
+    parallel: options.Parallel = None,
+    sandbox: options.Sandbox = None,
+    base_url: options.BaseUrl = None,
+    model: options.Model = None,
+    api_key_env: options.ApiKeyEnv = None,
+    override: options.Override = None,
+) -> None:
+    """See HELP."""
+    flags = options.make_tree(
+        rollout__attempts=attempts,
+        rollout__parallel=parallel,
+        sandbox__driver=sandbox,
+        teacher__actor__base_url=base_url,
+        teacher__actor__model=model,
+        teacher__actor__api_key_env=api_key_env,
+    )
+    config = options.load_run_config(run, flags, override)
+    code = drive(config, [pipeline.rollout])
+    typer.echo(f"trajectories: {config.run_dir}/trajectories   next: ttg filter {config.run_dir}")
+    finish(code)
+
+
+rollout.__doc__ = HELP

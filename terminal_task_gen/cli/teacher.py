@@ -1,0 +1,49 @@
+"""`ttg teacher serve`: the scripted teacher as a server of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from terminal_task_gen import pipeline
+from terminal_task_gen.cli import options
+
+app = typer.Typer(no_args_is_help=True, help="The scripted teacher: an OpenAI-compatible endpoint for rehearsals.")
+
+SERVE_HELP = """Serve recorded replies as an OpenAI-compatible endpoint, with faults if you like.
+
+[bold]Examples[/]
+
+  ttg teacher serve --port 8000
+
+  ttg teacher serve --faults rate_limit=0.1,server_error=0.05,hang=0.01,malformed=0.05 --latency-sec 0.2
+
+Then: ttg run configs/demo.yaml --base-url http://127.0.0.1:8000/v1
+"""
+
+
+@app.command("serve", help=SERVE_HELP)
+def serve(
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 picks a free one.", rich_help_panel=options.WHERE)] = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on.", rich_help_panel=options.WHERE)] = "127.0.0.1",
+    repertoire: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of scripts [the shipped ones].", rich_help_panel=options.WHAT),
+    ] = None,
+    faults: Annotated[
+        str, typer.Option(help="Fault probabilities, e.g. rate_limit=0.1,hang=0.02.", rich_help_panel=options.WHAT)
+    ] = "",
+    latency_sec: Annotated[float, typer.Option(help="Wait before each answer.", rich_help_panel=options.WHAT)] = 0.0,
+) -> None:
+    """See SERVE_HELP."""
+    try:
+        asyncio.run(
+            pipeline.serve_teacher(
+                repertoire or [], host=host, port=port, faults=faults, latency_sec=latency_sec, announce=typer.echo
+            )
+        )
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)

@@ -1,0 +1,166 @@
+"""The funnel in numbers: requests → tasks → attempts → trajectories → kept and dropped.
+
+Every number can be recounted from the files of the run: a request is a task or a rejection, an attempt is a trajectory
+or a failure, and an item counts once. Statistics are over kept rows. `tally.py` counts, `list_funnel` puts the numbers
+in the order of the flow for whoever draws them.
+"""
+
+from __future__ import annotations
+
+from terminal_task_gen import __version__
+from terminal_task_gen.finding import RuleName
+from terminal_task_gen.records import Record, Usage
+
+Counts = dict[str, int]
+"""Word → number, sorted by word."""
+
+
+class Generated(Record):
+    """requests = tasks + rejected + owed."""
+
+    requests: int
+    tasks: int
+    repaired: int
+    """Tasks that needed a repair round."""
+    rejected: int
+    """Refused on their merits, or by the endpoint."""
+    owed: int
+    """Failed for a cause that may pass; the next start tries again."""
+    reasons: Counts
+    """Of rejected and owed, by reason code."""
+    usage: Usage
+
+
+class RolledOut(Record):
+    """attempts = trajectories + failed + owed; trajectories = passed + partial + zero."""
+
+    attempts: int
+    trajectories: int
+    failed: int
+    owed: int
+    reasons: Counts
+    """Of failed and owed, by reason code."""
+    stop_reasons: Counts
+    """Of trajectories."""
+    passed: int
+    partial: int
+    """Some weight earned, not every test passed."""
+    zero: int
+    tampered: int
+    recovered: int
+    """Trajectories with a reply that could not be read and a readable one after it."""
+    crashed_tests: int
+    """Trajectories in which a test died of something else than an assertion: perhaps the test's own fault."""
+    usage: Usage
+
+
+class RuleCount(Record):
+    """What one rule did."""
+
+    rule: RuleName
+    enabled: bool
+    hits: int
+    """Rows it objects to. Where it is switched off these rows are flagged, not dropped."""
+    alone: int
+    """Rows that no other enabled rule drops."""
+    first: int
+    """Rows for which it gives the drop reason; over all rules this sums up to `dropped`."""
+
+
+class Group(Record):
+    """The funnel of one domain, mode or difficulty."""
+
+    name: str
+    tasks: int = 0
+    rejected: int = 0
+    trajectories: int = 0
+    passed: int = 0
+    kept: int = 0
+    dropped: int = 0
+
+
+class Spread(Record):
+    """Distribution of a quantity; zeros where there is nothing. `p90`: nearest rank."""
+
+    mean: float = 0.0
+    median: float = 0.0
+    p90: float = 0.0
+    largest: float = 0.0
+    total: float = 0.0
+
+
+class BenchmarkHits(Record):
+    """Rows in which words of a benchmark were found first."""
+
+    benchmark: str
+    prompts: int
+    rows: int
+
+
+class Filtered(Record):
+    """trajectories = kept + dropped."""
+
+    kept: int
+    dropped: int
+    rules: tuple[RuleCount, ...]
+    overlaps: Counts
+    """Rows dropped by exactly this set of rules, as `chinese+identity`."""
+    ngram: int
+    benchmarks: tuple[BenchmarkHits, ...]
+
+
+class Report(Record):
+    """corpus/report.json."""
+
+    report_version: int = 1
+    ttg_version: str = __version__
+    generated: Generated
+    rolled_out: RolledOut
+    filtered: Filtered
+    domains: tuple[Group, ...]
+    modes: tuple[Group, ...]
+    difficulties: tuple[Group, ...]
+    turns: Spread
+    completion_tokens: Spread
+    characters: Spread
+    """Of the conversations."""
+    rewards: Spread
+    models: tuple[str, ...]
+    """Teachers that acted, in all trajectories."""
+    authors: tuple[str, ...]
+    usage: Usage
+    """Of generation and rollouts together, given-up items included."""
+
+
+class FunnelLine(Record):
+    """One line of the funnel as people read it."""
+
+    stage: str
+    """`generate`, `rollout` or `filter`."""
+    label: str
+    count: int
+    part_of: str = ""
+    """Label of the line that this one is a part of; empty for the trunk."""
+
+
+def list_funnel(report: Report) -> tuple[FunnelLine, ...]:
+    """The funnel in the order of the flow, zero parts left out."""
+    made, rolled, sieved = report.generated, report.rolled_out, report.filtered
+    endings = {"passed": rolled.passed, "partial reward": rolled.partial, "zero reward": rolled.zero}
+    first = {f"dropped: {rule.rule}": rule.first for rule in sieved.rules}
+    return (
+        *_list_branch("generate", "requests", made.requests, {f"rejected: {k}": n for k, n in made.reasons.items()}),
+        *_list_branch("generate", "tasks", made.tasks, {"after repair": made.repaired}),
+        *_list_branch("rollout", "attempts", rolled.attempts, {f"failed: {k}": n for k, n in rolled.reasons.items()}),
+        *_list_branch(
+            "rollout", "trajectories", rolled.trajectories, {f"stopped: {k}": n for k, n in rolled.stop_reasons.items()}
+        ),
+        *_list_branch("rollout", "verdicts", rolled.trajectories, endings),
+        *_list_branch("filter", "judged", sieved.kept + sieved.dropped, first),
+        *_list_branch("filter", "kept", sieved.kept, {}),
+    )
+
+
+def _list_branch(stage: str, label: str, count: int, parts: Counts) -> tuple[FunnelLine, ...]:
+    trunk = FunnelLine(stage=stage, label=label, count=count)
+    return (trunk, *(FunnelLine(stage=stage, label=k, count=n, part_of=label) for k, n in parts.items() if n))

@@ -1,0 +1,191 @@
+"""A judged trajectory as a corpus row: the released corpus's columns first, then what it lacks.
+
+Every row has every column with the same type; nothing is null, for a column that is null throughout one shard and text
+in another does not load. No wall-clock facts: equal replies give equal bytes. `dropped-*` rows have two columns more.
+Reasoning is put inline as in the released rows: `<think>`, newline, reasoning, newline, `</think>`, blank line.
+"""
+
+from __future__ import annotations
+
+import re
+
+from terminal_task_gen.finding import Finding, Judged, Reason
+from terminal_task_gen.records import Record, content_digest
+from terminal_task_gen.trajectory import Message, TestStatus
+
+_THINKING = re.compile(r"\s*<think>")
+# The released rows' form, and the only ISO one that `datasets` leaves alone: it takes a column of bare days or whole
+# seconds for timestamps and hands them out rewritten.
+_MIDNIGHT = "T00:00:00.000000"
+
+
+class RunStamp(Record):
+    """What a run puts on all its rows. Given, never taken from the clock."""
+
+    run_id: str
+    date: str
+    """ISO 8601 day."""
+    model_provider: str = "openai_compatible"
+
+
+class Turn(Record):
+    """One chat message as it is trained on."""
+
+    role: str
+    content: str
+
+
+class TestColumn(Record):
+    """Outcome of one weighted test."""
+
+    __test__ = False  # pytest: a record, not a test class
+
+    name: str
+    status: TestStatus
+    weight: float
+
+
+class CorpusRow(Record):
+    """One line of `data/train-*`. Field order is column order; COLUMN_MEANINGS has a line for each."""
+
+    conversations: tuple[Turn, ...]
+    agent: str
+    model: str
+    model_provider: str
+    date: str
+    task: str
+    episode: str
+    run_id: str
+    trial_name: str
+    enable_thinking: bool
+    source: str
+    id: str
+    task_id: str
+    domain: str
+    mode: str
+    difficulty: str
+    title: str
+    skills: tuple[str, ...]
+    tags: tuple[str, ...]
+    seed_id: str
+    author_model: str
+    attempt: int
+    reward: float
+    passed: bool
+    completed: bool
+    stop_reason: str
+    tests: tuple[TestColumn, ...]
+    tampered: bool
+    turns: int
+    prompt_tokens: int
+    completion_tokens: int
+    gates: tuple[str, ...]
+    flags: tuple[Reason, ...]
+
+
+class DroppedRow(CorpusRow):
+    """One line of `dropped-*`."""
+
+    drop_reason: Reason
+    findings: tuple[Finding, ...]
+
+
+COLUMN_MEANINGS: dict[str, str] = {
+    "conversations": "chat turns (role, content), no system turn, the last the assistant's; reasoning in `<think>`",
+    "agent": "protocol of the turns",
+    "model": "the teacher that acted",
+    "model_provider": "how it was served",
+    "date": "day of the run, at midnight",
+    "task": "the task's id (released corpus's name for it)",
+    "episode": "index of the last turn: the row is the whole conversation up to it",
+    "run_id": "the run that made the row",
+    "trial_name": "task and seven characters of the trajectory's id",
+    "enable_thinking": "the turns hold reasoning",
+    "source": "stream of the task: skill_based or seed_based",
+    "id": "the trajectory's id, made from task, model and attempt",
+    "task_id": "the task's id, made from its content",
+    "domain": "field of work; decides the image",
+    "mode": "how the task was asked for: skill or seed",
+    "difficulty": "level that was asked for",
+    "title": "the task's title",
+    "skills": "primitive skills the task combines",
+    "tags": "the author's key words",
+    "seed_id": "seed the task was made from; empty in skill mode",
+    "author_model": "the teacher that wrote the task",
+    "attempt": "number of the attempt at this task, from 0",
+    "reward": "sum of the weights of passed tests, 0 to 1",
+    "passed": "every test passed",
+    "completed": "the teacher declared the task done and confirmed it",
+    "stop_reason": "why the rollout ended",
+    "tests": "per test: name, status (passed, failed, crashed, skipped, missing), weight",
+    "tampered": "the tests or their tools were interfered with",
+    "turns": "assistant turns",
+    "prompt_tokens": "tokens sent over all calls, as the endpoint counted",
+    "completion_tokens": "tokens received over all calls",
+    "gates": "checks the task had passed before it was rolled out",
+    "flags": "what filters that were switched off would have objected to",
+    "drop_reason": "reason code of the first rule that objected",
+    "findings": "every objection: rule, reason, where, match, evidence, benchmark, entry",
+}
+
+
+def build_row(judged: Judged, stamp: RunStamp) -> CorpusRow | DroppedRow:
+    """The row of a judged trajectory: a DroppedRow where a rule objects."""
+    task, trajectory, ruling = judged.task, judged.trajectory, judged.ruling
+    turns = _build_turns(trajectory.messages)
+    spoken = sum(turn.role == "assistant" for turn in turns)
+    row = CorpusRow(
+        conversations=turns,
+        agent=trajectory.agent,
+        model=trajectory.model,
+        model_provider=stamp.model_provider,
+        date=f"{stamp.date}{_MIDNIGHT}",
+        task=task.id,
+        episode=f"episode-{max(0, spoken - 1)}",
+        run_id=stamp.run_id,
+        trial_name=f"{task.id}__{_shorten_id(trajectory.id)}",
+        enable_thinking=any(t.role == "assistant" and _THINKING.match(t.content) is not None for t in turns),
+        source=f"{task.lineage.mode}_based",
+        id=trajectory.id,
+        task_id=task.id,
+        domain=task.domain,
+        mode=task.lineage.mode,
+        difficulty=task.difficulty,
+        title=task.title,
+        skills=task.skills,
+        tags=task.tags,
+        seed_id=task.lineage.seed_id or "",
+        author_model=task.lineage.author_model,
+        attempt=trajectory.attempt,
+        reward=trajectory.verdict.reward,
+        passed=trajectory.verdict.passed,
+        completed=trajectory.completed,
+        stop_reason=trajectory.stop_reason,
+        tests=tuple(TestColumn(name=t.name, status=t.status, weight=t.weight) for t in trajectory.verdict.tests),
+        tampered=trajectory.verdict.tampered,
+        turns=spoken,
+        prompt_tokens=trajectory.usage.prompt_tokens,
+        completion_tokens=trajectory.usage.completion_tokens,
+        gates=tuple(gate.gate for gate in task.gates),
+        flags=tuple(flag.reason for flag in ruling.flags),
+    )
+    if ruling.kept:
+        return row
+    return DroppedRow(**dict(row), drop_reason=ruling.findings[0].reason, findings=ruling.findings)
+
+
+def _build_turns(messages: tuple[Message, ...]) -> tuple[Turn, ...]:
+    """Up to the last assistant message: a screen that nobody answered teaches nothing and breaks trainers' pairing."""
+    last = max((index for index, message in enumerate(messages) if message.role == "assistant"), default=-1)
+    return tuple(Turn(role=message.role, content=_join_reasoning(message)) for message in messages[: last + 1])
+
+
+def _join_reasoning(message: Message) -> str:
+    if not message.reasoning or _THINKING.match(message.content):
+        return message.content
+    return "<think>\n" + message.reasoning.strip("\n") + "\n</think>\n\n" + message.content
+
+
+def _shorten_id(trajectory_id: str) -> str:
+    tail = trajectory_id.rpartition("-")[2]
+    return tail[:7] if len(tail) >= 7 else content_digest(trajectory_id)[:7]

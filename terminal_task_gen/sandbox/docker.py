@@ -1,0 +1,154 @@
+"""Docker driver: real sandboxes, from the domains' images.
+
+Owns what a container may do: no network unless asked, few capabilities, no new privileges, limits on memory, CPU,
+processes, file size. No container outlives its `ttg`: its main process reads a connection that we hold, so it ends
+with us however we end, and the engine removes it; labels name the owner for `sweep`, which is for what even that missed
+(a container made and never started, an engine that was killed). Limits: `disk_mb` holds for each file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from terminal_task_gen.errors import PrerequisiteError, SandboxError
+from terminal_task_gen.sandbox import HOSTNAME, WORKDIR, SandboxSpec
+from terminal_task_gen.sandbox.docker_engine import Engine
+from terminal_task_gen.sandbox.docker_owner import Owner
+from terminal_task_gen.sandbox.docker_sandbox import DockerSandbox
+
+CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
+"""What ordinary work as root needs; no raw sockets, no mounts, no device nodes, no tracing of others."""
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "TERM": "xterm-256color",
+    "USER": "root",
+}
+MAIN_PROCESS = ("/bin/bash", "--norc", "-c", "while read -r _; do :; done")
+"""Waits for the end of its stdin. As process 1 no signal from inside can end it, and being bash it reaps orphans, so
+the engine's own init program, which would end as soon as a `kill -9 -1` inside took its child, is not wanted."""
+OPEN_FILES = 8192
+"""Modest, since an engine refuses more than it has itself."""
+MEBIBYTE = 1024 * 1024
+LABEL = "ttg.run"
+
+
+class DockerFactory:
+    """Makes containers from `<image_prefix>-<image>:<image_tag>`."""
+
+    def __init__(self, *, image_prefix: str = "ttg", image_tag: str = "latest") -> None:
+        self._image_prefix = image_prefix
+        self._image_tag = image_tag
+        self._open: set[DockerSandbox] = set()
+        self._engine: Engine | None = None
+        self._connecting = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        return "docker"
+
+    async def check(self, images: Sequence[str]) -> None:
+        engine = await self._connect()
+        missing = [image for image in dict.fromkeys(images) if await engine.find_image(self._tag(image)) is None]
+        if missing:
+            names = ", ".join(map(self._tag, missing))
+            verb = "image {} is" if len(missing) == 1 else "images {} are"
+            raise PrerequisiteError(f"{verb.format(names)} not built; run: ttg images build {' '.join(missing)}")
+
+    async def get_image_digest(self, image: str) -> str:
+        digest = await (await self._connect()).find_image(self._tag(image))
+        if digest is None:
+            raise PrerequisiteError(f"image {self._tag(image)} is not built; run: ttg images build {image}")
+        return digest
+
+    async def start(self, spec: SandboxSpec) -> DockerSandbox:
+        try:
+            engine = await self._connect()
+        except PrerequisiteError as error:
+            raise SandboxError("engine", str(error)) from error
+        starting = asyncio.create_task(self._start(engine, spec))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # The engine is at it already: let it finish, then take it away.
+            with suppress(SandboxError):
+                await (await starting).close()
+            raise
+
+    async def sweep(self, run_id: str | None = None) -> int:
+        engine = await self._connect()
+        removed = 0
+        for leftover in await engine.list_containers(LABEL if run_id is None else f"{LABEL}={run_id}"):
+            if Owner.from_labels(leftover.labels).is_dead():
+                with suppress(SandboxError):
+                    await engine.remove(leftover.container_id)
+                    removed += 1
+        return removed
+
+    async def close(self) -> None:
+        await asyncio.gather(*(sandbox.close() for sandbox in tuple(self._open)))
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.close()
+
+    async def _connect(self) -> Engine:
+        async with self._connecting:
+            if self._engine is None:
+                self._engine = await asyncio.to_thread(Engine.connect)
+            return self._engine
+
+    async def _start(self, engine: Engine, spec: SandboxSpec) -> DockerSandbox:
+        try:
+            container_id = await engine.create(self._tag(spec.image), build_options(spec), spec.cpus)
+        except SandboxError as error:
+            raise SandboxError("sandbox_start", error.evidence) from error
+        lifeline = None
+        try:
+            lifeline = await engine.attach_stdin(container_id)
+            await engine.start(container_id)
+        except SandboxError as error:
+            if lifeline is not None:
+                await lifeline.close()
+            with suppress(SandboxError):
+                await engine.remove(container_id)
+            raise SandboxError("sandbox_start", error.evidence) from error
+        sandbox = DockerSandbox(engine, container_id, lifeline, self._open.discard)
+        self._open.add(sandbox)
+        return sandbox
+
+    def _tag(self, image: str) -> str:
+        return f"{self._image_prefix}-{image}:{self._image_tag}"
+
+
+def build_options(spec: SandboxSpec) -> dict[str, Any]:
+    """Everything about the container but its image and its share of CPUs."""
+    memory = f"{spec.memory_mb}m"
+    file_size = spec.disk_mb * MEBIBYTE
+    return {
+        "entrypoint": list(MAIN_PROCESS),
+        "stdin_open": True,
+        "auto_remove": True,
+        "hostname": HOSTNAME,
+        "user": "0:0",
+        "working_dir": WORKDIR,
+        "environment": ENVIRONMENT,
+        "use_config_proxy": False,
+        "network_mode": "bridge" if spec.network else "none",
+        "cap_drop": ["ALL"],
+        "cap_add": list(CAPABILITIES),
+        "security_opt": ["no-new-privileges"],
+        "mem_limit": memory,
+        "memswap_limit": memory,
+        "pids_limit": spec.max_processes,
+        "ulimits": [
+            {"Name": "core", "Soft": 0, "Hard": 0},
+            {"Name": "fsize", "Soft": file_size, "Hard": file_size},
+            {"Name": "nofile", "Soft": OPEN_FILES, "Hard": OPEN_FILES},
+        ],
+        "log_config": {"type": "none"},
+        "labels": {LABEL: spec.run_id, "ttg.item": spec.item_id, **Owner.read_own().build_labels()},
+    }

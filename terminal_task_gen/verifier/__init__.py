@@ -1,0 +1,155 @@
+"""Runs a task's tests in a sandbox and says what came of each. Shared by the gates and by the verdict of a rollout.
+
+It brings its own pytest and touches /tests and one fresh folder only for as long as it runs. It never raises for
+what the tests or the machine inside do: a test that gave no result is `missing`, and the log says why. It raises
+SandboxError when the sandbox itself dies, which says nothing about the tests.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from terminal_task_gen.records import Record
+from terminal_task_gen.sandbox import ExecResult, Sandbox, SandboxFile
+from terminal_task_gen.trajectory import TestOutcome, TestStatus
+from terminal_task_gen.verifier.kit import pack_kit
+from terminal_task_gen.verifier.tampering import list_tampering
+
+__all__ = ["TestReport", "list_tampering", "run_tests"]
+
+MAX_LOG_CHARS = 20_000
+MAX_MESSAGE_CHARS = 2_000
+MAX_RESULTS_BYTES = 10_000_000
+CLEANUP_TIMEOUT_SEC = 20.0
+
+_RUNNER = Path(__file__).with_name("runner.py")
+_WORST_FIRST: tuple[TestStatus, ...] = ("failed", "crashed", "missing", "skipped")
+
+
+class TestReport(Record):
+    """What came of one run of the tests."""
+
+    __test__ = False  # pytest: a record, not a test class
+
+    outcomes: tuple[TestOutcome, ...]
+    """One for each weighted test function, in the order of the weights; parametrized ones pass if every case does."""
+    reward: float
+    """Sum of the weights of passed tests; exactly 1.0 when all passed."""
+    passed: bool
+    collected: tuple[str, ...] = ()
+    """Test functions pytest found, in order, weighted or not."""
+    broken: tuple[str, ...] = ()
+    """Why the tests could not be collected."""
+    timed_out: bool = False
+    log: str = ""
+    """Tail of the run's output."""
+
+    def list_by_status(self, *statuses: TestStatus) -> tuple[TestOutcome, ...]:
+        return tuple(outcome for outcome in self.outcomes if outcome.status in statuses)
+
+
+class _Event(Record):
+    """One line of the runner's; see its docstring."""
+
+    kind: Literal["collected", "broken", "result"]
+    names: tuple[str, ...] = ()
+    name: str = ""
+    status: TestStatus = "missing"
+    message: str = ""
+
+
+class _Results(Record):
+    """The runner's events, gathered."""
+
+    cases: tuple[str, ...] = ()
+    """Function name of each collected case; a parametrized function is named once a case."""
+    broken: tuple[str, ...] = ()
+    statuses: dict[str, list[TestStatus]] = {}
+    messages: dict[str, str] = {}
+    """First failure of each function."""
+
+
+async def run_tests(sandbox: Sandbox, *, tests: str, weights: Mapping[str, float], timeout_sec: float) -> TestReport:
+    """Run `tests` as /tests/test_outputs.py in /app, as root, and remove every trace of it.
+
+    `timeout_sec` is for the whole run; what finished before it still counts. Raises SandboxError only.
+    """
+    folder = f"/run/verifier-{secrets.token_hex(8)}"
+    await sandbox.upload(
+        [
+            SandboxFile(f"{folder}/runner.py", _RUNNER.read_bytes(), mode=0o600),
+            SandboxFile(f"{folder}/kit.zip", pack_kit(), mode=0o600),
+            SandboxFile(f"{folder}/test_outputs.py", tests.encode(errors="surrogatepass"), mode=0o600),
+        ]
+    )
+    # -I: no PYTHON* variable, no user site, nothing of the working directory on the path.
+    run = await sandbox.exec(["python3", "-I", "-B", f"{folder}/runner.py"], timeout_sec=timeout_sec)
+    raw = await sandbox.download(f"{folder}/results.jsonl", max_bytes=MAX_RESULTS_BYTES)
+    # The runner cleans /tests itself unless it was killed.
+    removal = ["sh", "-c", f"rm -rf {folder} /tests/* /tests/.[!.]*"]
+    await sandbox.exec(removal, timeout_sec=CLEANUP_TIMEOUT_SEC, workdir="/")
+    return _make_report(_read_results(raw or b""), weights, run)
+
+
+def _make_report(results: _Results, weights: Mapping[str, float], run: ExecResult) -> TestReport:
+    outcomes = tuple(_judge(name, weight, results, run) for name, weight in weights.items())
+    passed = bool(outcomes) and all(outcome.status == "passed" for outcome in outcomes)
+    reward = 1.0 if passed else min(1.0, math.fsum(o.weight for o in outcomes if o.status == "passed"))
+    return TestReport(
+        outcomes=outcomes,
+        reward=round(reward, 6),
+        passed=passed,
+        collected=tuple(dict.fromkeys(results.cases)),
+        broken=results.broken,
+        timed_out=run.timed_out,
+        log=run.text[-MAX_LOG_CHARS:],
+    )
+
+
+def _judge(name: str, weight: float, results: _Results, run: ExecResult) -> TestOutcome:
+    statuses = set(results.statuses.get(name, ()))
+    if len(results.statuses.get(name, ())) < max(1, results.cases.count(name)):
+        statuses.add("missing")
+    status = next((s for s in _WORST_FIRST if s in statuses), "passed")
+    message = results.messages.get(name, "")
+    if status == "missing" and not message:
+        message = _explain_missing(name, results, run)
+    return TestOutcome(name=name, status=status, weight=weight, message=message[:MAX_MESSAGE_CHARS])
+
+
+def _explain_missing(name: str, results: _Results, run: ExecResult) -> str:
+    if results.broken:
+        return f"the tests could not be collected: {results.broken[0]}"
+    if run.timed_out:
+        return "the verifier's time was up before this test finished"
+    if results.cases and name not in results.cases:
+        return "no test function of this name was found"
+    return f"the test run ended early with exit code {run.exit_code}"
+
+
+def _read_results(raw: bytes) -> _Results:
+    """A torn or foreign line is skipped: the process that wrote it may have been killed, or be hostile."""
+    cases: tuple[str, ...] = ()
+    broken: list[str] = []
+    statuses: dict[str, list[TestStatus]] = {}
+    messages: dict[str, str] = {}
+    for line in raw.splitlines():
+        try:
+            event = _Event.model_validate_json(line)
+        except ValidationError:
+            continue
+        if event.kind == "collected":
+            cases = event.names
+        elif event.kind == "broken":
+            broken.append(event.message)
+        else:
+            statuses.setdefault(event.name, []).append(event.status)
+            if event.status != "passed":
+                messages.setdefault(event.name, event.message)
+    return _Results(cases=cases, broken=tuple(broken), statuses=statuses, messages=messages)

@@ -1,0 +1,130 @@
+"""The program that runs a task's tests; it lies here as a file and is only ever executed inside a sandbox.
+
+It stands alone: standard library and the pytest of its own kit (`kit.zip` beside it), Python 3.10 or later. It puts
+the tests at /tests after emptying that folder, ignores every conftest, ini file and plugin it may find, and writes
+one JSON line an event to `results.jsonl` beside it as the events happen, so that a run that is killed or that dies
+still tells what it got through. JSON lines rather than junit XML: the XML is only written at the end, and does not
+tell an assertion from another exception.
+
+    {"kind": "collected", "names": [function name of each case, in order]}
+    {"kind": "broken", "message": why a module could not be collected}
+    {"kind": "result", "name": function name, "status": passed | failed | crashed | skipped, "message": ...}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+TESTS_DIR = Path("/tests")
+MAX_MESSAGE_CHARS = 2000
+
+
+class Recorder:
+    """A pytest plugin. pytest's hooks are found by their names, so nothing of pytest is imported to define them."""
+
+    def __init__(self, path: Path) -> None:
+        self._results = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._assertion_types: tuple[type[BaseException], ...] = (AssertionError,)
+        self._asserted: dict[str, bool] = {}
+        self._status: dict[str, str] = {}
+        self._message: dict[str, str] = {}
+
+    def set_assertion_types(self, *types: type[BaseException]) -> None:
+        self._assertion_types = types
+
+    def pytest_collection_finish(self, session: Any) -> None:
+        self._write({"kind": "collected", "names": [get_function_name(item) for item in session.items]})
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed:
+            self._write({"kind": "broken", "message": report.longreprtext[-MAX_MESSAGE_CHARS:]})
+
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
+        """Returns nothing, so pytest goes on to make its own report."""
+        if call.excinfo is not None:
+            self._asserted[item.nodeid] = call.when == "call" and isinstance(call.excinfo.value, self._assertion_types)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        node = report.nodeid
+        if report.failed and self._status.get(node, "passed") in ("passed", "skipped"):
+            self._status[node] = "failed" if self._is_assertion(report) else "crashed"
+            self._message[node] = describe_failure(report)
+        elif report.skipped and node not in self._status:
+            self._status[node] = "skipped"
+            self._message[node] = report.longreprtext[-MAX_MESSAGE_CHARS:]
+        elif report.when == "call":
+            self._status.setdefault(node, "passed")
+        if report.when == "teardown":
+            name = node.split("::", 1)[-1].split("[", 1)[0].rsplit("::", 1)[-1]
+            status = self._status.pop(node, "crashed")
+            self._write({"kind": "result", "name": name, "status": status, "message": self._message.pop(node, "")})
+
+    def _is_assertion(self, report: Any) -> bool:
+        # A report that failed without an exception in the call is a strict xfail that passed: an assertion's kin.
+        return report.when == "call" and self._asserted.get(report.nodeid, True)
+
+    def _write(self, event: dict[str, Any]) -> None:
+        line = json.dumps(event).encode("ascii") + b"\n"
+        while line:
+            line = line[os.write(self._results, line) :]
+
+
+def get_function_name(item: Any) -> str:
+    return str(getattr(item, "originalname", None) or item.name.split("[", 1)[0])
+
+
+def describe_failure(report: Any) -> str:
+    """Place and exception, without the frames."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is None:
+        return str(report.longreprtext)[:MAX_MESSAGE_CHARS]
+    prefix = "" if report.when == "call" else f"{report.when}: "
+    return f"{prefix}{Path(crash.path).name}:{crash.lineno}: {crash.message}"[:MAX_MESSAGE_CHARS]
+
+
+def lay_tests() -> Path:
+    """Empty /tests of whatever is there, a link included, and put the tests there."""
+    if TESTS_DIR.is_symlink() or TESTS_DIR.is_file():
+        TESTS_DIR.unlink()
+    TESTS_DIR.mkdir(parents=True, exist_ok=True)
+    clear_tests()
+    target = TESTS_DIR / "test_outputs.py"
+    shutil.copyfile(HERE / "test_outputs.py", target)
+    return target
+
+
+def clear_tests() -> None:
+    for entry in TESTS_DIR.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink()
+
+
+def run() -> int:
+    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+        del os.environ[name]
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    sys.path.insert(0, str(HERE / "kit.zip"))
+    import pytest
+
+    recorder = Recorder(HERE / "results.jsonl")
+    recorder.set_assertion_types(AssertionError, pytest.fail.Exception)
+    ini = HERE / "pytest.ini"
+    ini.write_text("[pytest]\n", encoding="utf-8")
+    arguments = ["-c", str(ini), "--rootdir", str(TESTS_DIR), "--noconftest", "-p", "no:cacheprovider", "--tb=short"]
+    arguments += ["--color=no", "--import-mode=importlib", "--basetemp", str(HERE / "tmp"), "-rA", str(lay_tests())]
+    try:
+        return int(pytest.main(arguments, plugins=[recorder]))
+    finally:
+        clear_tests()
+
+
+if __name__ == "__main__":
+    sys.exit(run())

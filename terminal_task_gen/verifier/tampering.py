@@ -1,0 +1,37 @@
+"""Which changes of a sandbox's system concern the verifier itself, and so cast doubt on its verdict.
+
+Told from the paths that differ from the image, as the engine saw them. Bytecode caches do not count: running Python
+as root writes them in any image that was not precompiled. Packages a teacher installs do not count either, since the
+verifier brings its own pytest; what every interpreter start executes (`*.pth`, sitecustomize) does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_BIN = r"^/(usr/(local/)?)?s?bin/"
+_LIB = r"^/(usr/(local/)?)?lib(32|64|x32)?/"
+
+_CONCERNS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        _BIN + r"(python[0-9.]*|env|sh|dash|bash|rm)$",
+        # The standard library, but not third-party packages below it.
+        _LIB + r"python3\.\d+/(?!(site|dist)-packages/|__pycache__/).*\.(py|so|zip)$",
+        _LIB + r"python3?\d*\.zip$",
+        r"/(site|dist)-packages/[^/]+\.pth$",
+        r"/(site|user)customize(\.py|/__init__\.py)$",
+        r"^/(usr/(local/)?)?(bin/)?pyvenv\.cfg$",
+        r"^/etc/ld\.so\.preload$",
+        r"^/etc/ld\.so\.conf(\.d/[^/]+)?$",
+        _LIB
+        + r"([^/]+-linux-gnu[^/]*/)?(ld-|ld\d|libc[.-]|libm[.-]|libdl[.-]|libpthread[.-]|libz[.-]|libpython)[^/]*$",
+        r"^/etc/python3[^/]*/sitecustomize\.py$",
+    )
+)
+
+
+def list_tampering(changes: Sequence[str]) -> tuple[str, ...]:
+    """Those of the changed paths that the verifier's run depends on; sorted. Empty: the verdict can be trusted."""
+    return tuple(sorted(path for path in set(changes) if any(concern.search(path) for concern in _CONCERNS)))

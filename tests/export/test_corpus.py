@@ -1,0 +1,355 @@
+"""The corpus folder: complete, the same bytes in any order, loaded by `datasets`, and never half-written."""
+
+from __future__ import annotations
+
+import importlib
+import resource
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+from terminal_task_gen.errors import Cause, UsageError
+from terminal_task_gen.export.card import CardFacts
+from terminal_task_gen.export.corpus import RunRecords, export_corpus
+from terminal_task_gen.export.report import Report, list_funnel
+from terminal_task_gen.export.rows import CorpusRow, DroppedRow, RunStamp
+from terminal_task_gen.finding import FilterFacts, Finding, Judged, Reason, RuleName, Ruling
+from terminal_task_gen.records import Usage, content_id
+from terminal_task_gen.task import Lineage, Rejection, Task
+from terminal_task_gen.trajectory import Message, Step, TestOutcome, Timings, Trajectory, Verdict
+
+FACTS = FilterFacts(
+    enabled=(RuleName.EMPTY, RuleName.CONTAMINATION, RuleName.IDENTITY, RuleName.CHINESE),
+    ngram=14,
+    benchmark_prompts={"bench": 89, "other": 3},
+)
+USAGE = Usage(calls=1, prompt_tokens=10, completion_tokens=4, cost_usd=0.1)
+
+
+def make_task(number: int) -> Task:
+    mode = "skill" if number % 2 == 0 else "seed"
+    lineage = Lineage(
+        request_id=f"req-{number}",
+        mode=mode,
+        index=number,
+        author_model="local/author",
+        prompt_version="1",
+        repair_rounds=number % 2,
+    )
+    return Task(
+        id=f"security-{number:016x}",
+        domain="security" if number < 2 else "data_processing",
+        image="security",
+        difficulty="easy",
+        title=f"Task | {number}\nwith a line break",
+        instruction="Do it.",
+        files=(),
+        tests="",
+        weights={"test_a": 0.5, "test_b": 0.5},
+        lineage=lineage,
+        usage=USAGE,
+    )
+
+
+def make_judged(number: int, *rules: RuleName, flags: tuple[RuleName, ...] = ()) -> Judged:
+    """Passes two, one or none of its tests by turns; `number` 1 recovers from an unreadable reply."""
+    task = make_task(number % 4)
+    tests = tuple(
+        TestOutcome(name=name, status="passed" if number % 3 > place else "crashed", weight=0.5)
+        for place, name in enumerate(("test_a", "test_b"))
+    )
+    trajectory = Trajectory(
+        id=content_id("traj", number),
+        task_id=task.id,
+        domain=task.domain,
+        attempt=0,
+        agent="terminus-2",
+        model="local/actor",
+        messages=(Message(role="user", content="Go.\u2028"), Message(role="assistant", content=f"{{}} {number} é好")),
+        steps=(Step(turn=1, error="no JSON" if number == 1 else None), Step(turn=2)),
+        stop_reason=Cause.COMPLETED if number % 2 else Cause.MAX_TURNS,
+        verdict=Verdict(reward=0.5 * (number % 3), passed=number % 3 == 2, tests=tests),
+        usage=USAGE,
+        sandbox="bubblewrap",
+        timings=Timings(started_at="2025-01-01T00:00:00Z"),
+    )
+    ruling = Ruling(
+        trajectory_id=trajectory.id,
+        findings=tuple(make_finding(rule) for rule in rules),
+        flags=tuple(make_finding(rule) for rule in flags),
+    )
+    return Judged(task, trajectory, ruling)
+
+
+def make_finding(rule: RuleName) -> Finding:
+    benchmark = "bench" if rule is RuleName.CONTAMINATION else ""
+    return Finding(rule=rule, reason=Reason.CHINESE_CHARACTERS, where="x", match="m", evidence="e", benchmark=benchmark)
+
+
+def reject(item_id: str, cause: Cause, reason: str) -> Rejection:
+    return Rejection(
+        id=item_id,
+        stage="generate",
+        cause=cause,
+        reason=reason,
+        evidence="",
+        domain="security",
+        mode="skill",
+        difficulty="hard",
+        usage=USAGE,
+    )
+
+
+JUDGED = (
+    make_judged(0),
+    make_judged(1),
+    make_judged(2, flags=(RuleName.SUCCESS_ONLY,)),
+    make_judged(3, RuleName.IDENTITY),
+    make_judged(4, RuleName.IDENTITY, RuleName.CHINESE),
+    make_judged(5, RuleName.CONTAMINATION),
+    make_judged(6),
+)
+
+
+def export(folder: Path, judged: Iterable[Judged] = JUDGED, *, max_shard_bytes: int = 1_000_000) -> Report:
+    records = RunRecords(
+        tasks=[make_task(number) for number in range(4)],
+        rejections=[
+            reject("req-7", Cause.MERIT, "fail_first"),
+            reject("req-8", Cause.MERIT, "fail_first"),
+            reject("req-9", Cause.TEACHER_UNAVAILABLE, "connection"),
+        ],
+        failures=[reject("traj-x", Cause.SANDBOX_FAILED, "sandbox_died")],
+        judged=judged,
+    )
+    return export_corpus(
+        folder,
+        records,
+        stamp=RunStamp(run_id="run-1", date="2025-12-31"),
+        filters=FACTS,
+        card=CardFacts(name="first: light", licence="cc-by-4.0", contents={"seeds": "ab12"}),
+        max_shard_bytes=max_shard_bytes,
+    )
+
+
+def read_lines(folder: Path, pattern: str) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for path in sorted(folder.glob(pattern)) for line in path.read_bytes().splitlines()]
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def read_header(folder: Path) -> dict[str, Any]:
+    header: dict[str, Any] = yaml.safe_load((folder / "README.md").read_text(encoding="utf-8").split("---\n")[1])
+    return header
+
+
+def load(folder: Path, config: str, cache: Path) -> Any:
+    datasets = importlib.import_module("datasets")
+    datasets.disable_progress_bars()
+    return datasets.load_dataset(str(folder), config, split="train", cache_dir=str(cache))
+
+
+@pytest.fixture(autouse=True)
+def stay_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+
+
+@contextmanager
+def limit_file_size(limit_bytes: int) -> Iterator[None]:
+    """The kernel refuses to let any file of this process grow past the limit, as a full disk would."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_every_judged_row_is_in_it_once_sorted_and_complete(tmp_path: Path) -> None:
+    export(tmp_path / "corpus")
+    assert sorted(read_folder(tmp_path / "corpus")) == [
+        "README.md",
+        "data/train-00000-of-00001.jsonl",
+        "dropped-00000-of-00001.jsonl",
+        "report.json",
+    ]
+    kept = read_lines(tmp_path / "corpus", "data/*.jsonl")
+    dropped = read_lines(tmp_path / "corpus", "dropped-*.jsonl")
+    assert [row["id"] for row in kept] == sorted(j.trajectory.id for j in JUDGED if j.ruling.kept)
+    assert [row["id"] for row in dropped] == sorted(j.trajectory.id for j in JUDGED if not j.ruling.kept)
+    assert {tuple(row) for row in kept} == {tuple(CorpusRow.model_fields)}
+    assert {tuple(row) for row in dropped} == {tuple(DroppedRow.model_fields)}
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+
+
+def test_the_order_of_arrival_leaves_no_trace(tmp_path: Path) -> None:
+    export(tmp_path / "one", JUDGED)
+    export(tmp_path / "two", JUDGED[::-1])
+    assert read_folder(tmp_path / "one") == read_folder(tmp_path / "two")
+
+
+def test_shards_are_cut_at_the_size_and_numbered_out_of_all(tmp_path: Path) -> None:
+    export(tmp_path / "corpus", max_shard_bytes=2_500)
+    names = sorted(path.name for path in (tmp_path / "corpus" / "data").iterdir())
+    assert names == [f"train-{number:05d}-of-{len(names):05d}.jsonl" for number in range(len(names))]
+    assert len(names) > 1
+    sizes = [path.stat().st_size for path in (tmp_path / "corpus" / "data").iterdir()]
+    assert max(sizes) <= 2_500
+    export(tmp_path / "tiny", max_shard_bytes=1)
+    assert len(list((tmp_path / "tiny" / "data").iterdir())) == 4
+    assert read_lines(tmp_path / "tiny", "data/*") == read_lines(tmp_path / "corpus", "data/*")
+
+
+def test_every_number_of_the_report_can_be_recounted(tmp_path: Path) -> None:
+    report = export(tmp_path / "corpus")
+    assert Report.model_validate_json((tmp_path / "corpus" / "report.json").read_bytes()) == report
+    made, rolled, sieved = report.generated, report.rolled_out, report.filtered
+    assert (made.requests, made.tasks, made.rejected, made.owed, made.repaired) == (7, 4, 2, 1, 2)
+    assert made.reasons == {"connection": 1, "fail_first": 2}
+    assert (rolled.attempts, rolled.trajectories, rolled.failed, rolled.owed) == (8, 7, 0, 1)
+    assert (rolled.passed, rolled.partial, rolled.zero, rolled.recovered, rolled.crashed_tests) == (2, 2, 3, 1, 5)
+    assert rolled.stop_reasons == {"completed": 3, "max_turns": 4}
+    assert (sieved.kept, sieved.dropped) == (4, 3)
+    counts = {rule.rule: (rule.enabled, rule.hits, rule.alone, rule.first) for rule in sieved.rules}
+    assert counts[RuleName.IDENTITY] == (True, 2, 1, 2)
+    assert counts[RuleName.CHINESE] == (True, 1, 0, 0)
+    assert counts[RuleName.CONTAMINATION] == (True, 1, 1, 1)
+    assert counts[RuleName.SUCCESS_ONLY] == (False, 1, 0, 0)
+    assert sum(rule.first for rule in sieved.rules) == sieved.dropped
+    assert sieved.overlaps == {"chinese+identity": 1, "contamination": 1, "identity": 1}
+    assert [(b.benchmark, b.prompts, b.rows) for b in sieved.benchmarks] == [("bench", 89, 1), ("other", 3, 0)]
+    assert report.usage == Usage(calls=15, prompt_tokens=150, completion_tokens=60, cost_usd=1.5)
+    groups = {group.name: group for group in report.domains}
+    assert (groups["security"].tasks, groups["security"].rejected, groups["data_processing"].trajectories) == (2, 2, 3)
+    for some in (report.domains, report.modes, report.difficulties):
+        assert sum(g.kept for g in some) == 4 and sum(g.trajectories for g in some) == 7
+    assert (report.rewards.mean, report.rewards.median, report.rewards.p90, report.turns.total) == (
+        0.375,
+        0.25,
+        1.0,
+        4.0,
+    )
+
+
+def test_the_parts_of_the_funnel_sum_up(tmp_path: Path) -> None:
+    lines = list_funnel(export(tmp_path / "corpus"))
+    parts = {line.label: sum(p.count for p in lines if p.part_of == line.label) for line in lines if not line.part_of}
+    counts = {line.label: line.count for line in lines if not line.part_of}
+    assert counts == {
+        "requests": 7, "tasks": 4, "attempts": 8, "trajectories": 7, "verdicts": 7, "judged": 7, "kept": 4,
+    }  # fmt: skip
+    assert (parts["requests"], parts["trajectories"], parts["verdicts"], parts["judged"]) == (3, 7, 7, 3)
+
+
+def test_datasets_loads_both_configs_with_every_value_unchanged(tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    export(folder, max_shard_bytes=2_500)
+    for config, pattern in (("default", "data/*.jsonl"), ("dropped", "dropped-*.jsonl")):
+        assert list(load(folder, config, tmp_path / "cache")) == read_lines(folder, pattern)
+
+
+def test_datasets_sees_that_a_corpus_was_filtered_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    export(folder)
+    before = len(load(folder, "default", tmp_path / "cache"))
+    export(folder, JUDGED[1:])
+    assert (before, len(load(folder, "default", tmp_path / "cache"))) == (4, 3)
+
+
+def test_with_nothing_dropped_there_is_no_second_config(tmp_path: Path) -> None:
+    export(tmp_path / "corpus", JUDGED[:3])
+    assert [config["config_name"] for config in read_header(tmp_path / "corpus")["configs"]] == ["default"]
+    assert not list((tmp_path / "corpus").glob("dropped-*"))
+
+
+def test_with_nothing_kept_the_card_says_so_and_loading_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    report = export(folder, JUDGED[3:6])
+    assert (report.filtered.kept, report.turns.mean) == (0, 0.0)
+    assert "This corpus is empty" in (folder / "README.md").read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="corresponds to no data"):
+        load(folder, "default", tmp_path / "cache")
+    assert len(load(folder, "dropped", tmp_path / "cache")) == 3
+
+
+def test_the_card_tells_the_funnel_the_filters_and_the_lineage(tmp_path: Path) -> None:
+    export(tmp_path / "corpus")
+    header = read_header(tmp_path / "corpus")
+    assert (header["license"], header["pretty_name"], header["size_categories"]) == (
+        "cc-by-4.0",
+        "first: light",
+        ["n<1K"],
+    )
+    card = (tmp_path / "corpus" / "README.md").read_text(encoding="utf-8")
+    for line in (
+        "| generate | **requests** | 7 |",
+        "| generate | – rejected: fail_first | 2 |",
+        "| filter | – dropped: identity | 2 |",
+        "| identity | yes | 2 | 1 | 2 |",
+        "| completed_only | no | 0 | 0 | 0 |",
+        "| bench | 89 | 1 |",
+        "| tasks written by | local/author |",
+        "| seeds | `ab12` |",
+        "| domain security | 2 | 4 | 1 | 2 | 2 |",
+    ):
+        assert line in card.splitlines(), line
+    assert "has not been decontaminated" not in card
+
+
+def test_without_a_benchmark_the_card_does_not_claim_cleanliness(tmp_path: Path) -> None:
+    export_corpus(
+        tmp_path / "corpus",
+        RunRecords(tasks=[], rejections=[], failures=[], judged=[]),
+        stamp=RunStamp(run_id="r", date="2025-12-31"),
+        filters=FilterFacts(enabled=(), ngram=14, benchmark_prompts={}),
+        card=CardFacts(name="empty", licence="mit"),
+    )
+    assert "has not been decontaminated" in (tmp_path / "corpus" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_disk_that_refuses_leaves_the_old_corpus_and_nothing_else(tmp_path: Path) -> None:
+    export(tmp_path / "corpus", JUDGED[:2])
+    before = read_folder(tmp_path / "corpus")
+    with limit_file_size(3_000), pytest.raises(UsageError) as refusal:
+        export(tmp_path / "corpus")
+    assert "\n" not in str(refusal.value) and str(tmp_path / "corpus") in str(refusal.value)
+    assert read_folder(tmp_path / "corpus") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+
+
+def test_a_reader_that_breaks_down_leaves_the_old_corpus_and_nothing_else(tmp_path: Path) -> None:
+    export(tmp_path / "corpus", JUDGED[:2])
+    before = read_folder(tmp_path / "corpus")
+
+    def read_badly() -> Iterator[Judged]:
+        yield JUDGED[3]
+        raise UsageError("shard 7 is damaged")
+
+    with pytest.raises(UsageError, match="shard 7"):
+        export(tmp_path / "corpus", read_badly())
+    assert read_folder(tmp_path / "corpus") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+
+
+def test_what_a_killed_process_left_is_cleared_or_brought_back(tmp_path: Path) -> None:
+    export(tmp_path / "corpus", JUDGED[:2])
+    before = read_folder(tmp_path / "corpus")
+    (tmp_path / "corpus").rename(tmp_path / "corpus.old-77")  # killed between the two renames
+    (tmp_path / "corpus.tmp-77" / "data").mkdir(parents=True)
+    with limit_file_size(100), pytest.raises(UsageError):
+        export(tmp_path / "corpus")
+    assert read_folder(tmp_path / "corpus") == before
+    (tmp_path / "corpus.old-78").mkdir()
+    assert export(tmp_path / "corpus").filtered.kept == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]

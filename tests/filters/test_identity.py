@@ -1,0 +1,107 @@
+"""What gives a teacher away, and what only looks like it."""
+
+from __future__ import annotations
+
+import pytest
+
+from terminal_task_gen.filters.identity import Leak, find_leak
+
+
+def look(
+    prose: str, *, model: str = "local/tutor-7b", terms: tuple[str, ...] = (), instruction: str = ""
+) -> Leak | None:
+    return find_leak(prose, model=model, terms=terms, instruction=instruction)
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "I am Qwen, so I will look at the file first.",
+        "I'm Claude, made by Anthropic.",
+        "I’m ChatGPT and I cannot see images.",
+        "Well, my name is Gemini.",
+        "I was trained by OpenAI to be helpful.",
+        "As an AI assistant developed by Zhipu, I should list the files.",
+        "As Claude, I should be careful here.",
+        "as GPT-4, I'd rather use awk",
+        "As an AI language model, I cannot open a browser.",
+        "I am a large language model and have no clock.",
+        "I'm just a language model.",
+        "as a large language model, I do not know",
+        "i  AM\nqwen",
+    ],
+)
+def test_a_claim_betrays_whatever_the_model_is_called(prose: str) -> None:
+    leak = look(prose)
+    assert leak is not None and leak.claimed
+    assert prose[leak.start : leak.end].strip()
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "Install the client with pip install openai and read its docs.",
+        "Claude Shannon defined entropy; Gemini is a constellation.",
+        "The disk has a GPT partition table; fit a GLM with grok patterns of logstash.",
+        "Serve llama through ollama, then compare it with Mistral.",
+        "I am an AI assistant working in a terminal, so I run one command.",
+        "Treat the counts as a language model and smooth them.",
+        "The column vendor is OpenAI or Anthropic.",
+        "I amend the commit, as clauses are missing.",
+        "The model was trained by someone else.",
+    ],
+)
+def test_a_mention_of_others_is_no_leak(prose: str) -> None:
+    assert look(prose) is None
+
+
+@pytest.mark.parametrize(
+    "prose", ["DeepSeek would do it so", "the deepseek-v3 way", "via hosted_vllm", "这是DeepSeek写的"]
+)
+def test_the_papers_teacher_is_sought_in_every_corpus(prose: str) -> None:
+    leak = look(prose)
+    assert leak is not None and not leak.claimed
+
+
+@pytest.mark.parametrize(
+    ("model", "prose"),
+    [
+        ("Qwen/Qwen3-32B", "a Qwen reply"),
+        ("openai/gpt-5.2", "OpenAI's policy says no"),
+        ("anthropic/claude-sonnet-4.5", "Claude thinks about it"),
+        ("zai-org/GLM-4.6", "GLM-4.6 would stop here"),
+        ("local/tutor-7b", "this is Tutor-7B speaking"),
+        ("local/tutor-7b", "served as local/tutor-7b"),
+        ("meta-llama/Llama-3.3-70B-Instruct", "Llama does so"),
+    ],
+)
+def test_a_teachers_own_names_betray_it(model: str, prose: str) -> None:
+    assert look(prose, model=model) is not None
+
+
+@pytest.mark.parametrize(
+    ("model", "prose"),
+    [
+        ("anthropic/claude-sonnet-4.5", "Claude Shannon defined entropy"),
+        ("zai-org/GLM-4.6", "fit a GLM to the counts"),
+        ("openai/gpt-5.2", "write a GPT partition table"),
+        ("default", "keep the default value"),
+        ("local/tutor-7b", "tutor-7bis is another"),
+        ("Qwen/Qwen3-32B", "pip install openai"),
+    ],
+)
+def test_homonyms_and_plain_words_do_not(model: str, prose: str) -> None:
+    assert look(prose, model=model) is None
+
+
+def test_configured_terms_count_as_whole_words_in_any_case() -> None:
+    assert look("the ACME Brain says", terms=("acme brain",)) is not None
+    assert look("the acme brainstorm says", terms=("acme brain",)) is None
+    assert look("a.b and axb", terms=("a.b", " ")) == Leak(start=0, end=3, claimed=False)
+
+
+def test_a_name_that_the_task_itself_uses_is_its_subject_but_a_claim_never_is() -> None:
+    instruction = "Parse the logs of our DeepSeek gateway."
+    assert look("The DeepSeek gateway logs JSON.", instruction=instruction) is None
+    assert look("I am DeepSeek, so I know.", instruction=instruction) is not None
+    assert look("deepseek, then hosted_vllm", instruction=instruction) == Leak(start=15, end=26, claimed=False)

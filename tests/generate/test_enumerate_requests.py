@@ -1,0 +1,100 @@
+"""Enumeration is a pure function: same first requests for any count, balanced, independent of iteration."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from terminal_task_gen.config import GenerateConfig
+from terminal_task_gen.errors import UsageError
+from terminal_task_gen.generate.requests import enumerate_requests
+from terminal_task_gen.seeds import Seed
+from terminal_task_gen.task import Mode, Request
+from terminal_task_gen.taxonomy import Domain
+
+
+def make_domain(name: str, skills: int = 30) -> Domain:
+    texts = tuple(f"{name} skill {n}" for n in range(skills))
+    return Domain(name=name, title=name, image=name, role="A role.", focus=("one",), skills={"Kind": texts})
+
+
+DOMAINS = {name: make_domain(name) for name in ("alpha", "beta", "gamma")}
+SEEDS = {
+    f"s{n}": Seed(id=f"s{n}", problem=f"Problem {n}", domain=domain)
+    for n, domain in enumerate(["alpha", "beta", "alpha", "elsewhere", "gamma"])
+}
+
+
+def enumerate_all(mode: Mode = "skill", run_seed: int = 7, **fields: Any) -> list[Request]:
+    config = GenerateConfig(**{"count": 12, **fields})
+    return list(enumerate_requests(config, run_seed=run_seed, mode=mode, domains=DOMAINS, seeds=SEEDS))
+
+
+@pytest.mark.parametrize("mode", ["skill", "seed"])
+def test_a_longer_run_has_the_same_first_requests(mode: Mode) -> None:
+    short, long = enumerate_all(mode, count=5), enumerate_all(mode, count=50)
+    assert long[:5] == short
+    assert len({request.id for request in long}) == 50
+
+
+@pytest.mark.parametrize("mode", ["skill", "seed"])
+def test_another_run_seed_gives_other_requests(mode: Mode) -> None:
+    assert not {r.id for r in enumerate_all(mode, run_seed=1)} & {r.id for r in enumerate_all(mode, run_seed=2)}
+
+
+def test_ids_are_the_same_on_every_machine() -> None:
+    assert [r.id for r in enumerate_all(count=2)] == ["req-9a4f9dc72baf4a9f", "req-d6e3ad37b839c026"]
+
+
+def test_domains_are_dealt_in_turn_and_commissions_counted() -> None:
+    requests = enumerate_all(count=7)
+    assert [r.domain for r in requests] == ["alpha", "beta", "gamma"] * 2 + ["alpha"]
+    assert [r.ordinal for r in requests] == [1, 1, 1, 2, 2, 2, 3]
+    assert [r.index for r in requests] == list(range(7))
+
+
+def test_sampled_skills_are_distinct_and_of_the_domain() -> None:
+    sizes = Counter(len(r.skills) for r in enumerate_all(count=300))
+    assert set(sizes) == {3, 4, 5}
+    assert min(sizes.values()) > 60
+    for request in enumerate_all(count=30):
+        assert len(set(request.skills)) == len(request.skills)
+        assert all(skill.startswith(request.domain) for skill in request.skills)
+
+
+def test_menu_shows_a_longer_list() -> None:
+    assert {len(r.skills) for r in enumerate_all(skill_choice="menu", menu_size=10)} == {10}
+
+
+def test_every_seed_of_the_domains_comes_once_a_round() -> None:
+    requests = enumerate_all("seed", count=8)
+    rounds = [[r.seed_id for r in requests[:4]], [r.seed_id for r in requests[4:]]]
+    assert [sorted(map(str, ids)) for ids in rounds] == [["s0", "s1", "s2", "s4"]] * 2
+    assert [r.ordinal for r in requests if r.domain == "alpha"] == [1, 2, 3, 4]
+    assert all(r.skills == () for r in requests)
+
+
+def test_seed_rounds_differ_in_order() -> None:
+    requests = enumerate_all("seed", count=40)
+    assert len({tuple(r.seed_id for r in requests[n : n + 4]) for n in range(0, 40, 4)}) > 1
+
+
+def test_difficulty_is_fixed_or_drawn_by_weight() -> None:
+    assert {r.difficulty for r in enumerate_all(difficulty="hard")} == {"hard"}
+    drawn = Counter(r.difficulty for r in enumerate_all(count=1000))
+    assert 240 < drawn["easy"] < 360
+    assert 430 < drawn["medium"] < 570
+    assert 150 < drawn["hard"] < 250
+
+
+def test_weights_that_are_all_zero_are_refused() -> None:
+    with pytest.raises(UsageError, match="difficulty_weights"):
+        enumerate_all(difficulty_weights={"easy": 0.0})
+
+
+def test_no_seed_for_the_domains_is_a_usage_error() -> None:
+    domains = {"lonely": make_domain("lonely")}
+    with pytest.raises(UsageError, match="no seed belongs to lonely"):
+        list(enumerate_requests(GenerateConfig(), run_seed=0, mode="seed", domains=domains, seeds=SEEDS))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import socket
 import threading
 import time
 from collections import deque
@@ -96,13 +97,14 @@ def connect_engine() -> Iterator[APIClient]:
     """A client of an engine that answers; whatever the engine or the wire throws becomes ours here."""
     from docker import APIClient
     from docker.errors import APIError, DockerException
-    from docker.utils import kwargs_from_env
+    from docker.utils import kwargs_from_env, parse_host
     from requests.exceptions import RequestException
     from urllib3.exceptions import HTTPError
 
     try:
+        _knock(str(parse_host(os.environ.get("DOCKER_HOST"))))
         client = APIClient(version="auto", timeout=120, **kwargs_from_env())
-    except (DockerException, RequestException) as error:
+    except (DockerException, RequestException, OSError) as error:
         raise PrerequisiteError(
             "no Docker engine answers; install and start one (on Debian or Ubuntu: scripts/ensure-docker.sh as root), "
             f"or point DOCKER_HOST at it ({shorten(error)})"
@@ -115,6 +117,14 @@ def connect_engine() -> Iterator[APIClient]:
         raise PrerequisiteError(f"the Docker engine stopped answering: {shorten(error)}") from error
     finally:
         client.close()
+
+
+def _knock(url: str) -> None:
+    """Connect to a socket that should be there: the SDK leaks its own where nobody answers."""
+    scheme, _, path = url.partition("://")
+    if scheme == "http+unix":
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.connect("/" + path.lstrip("/"))
 
 
 def shorten(error: object) -> str:
@@ -223,12 +233,11 @@ def _follow(name: str, chunks: Iterator[dict[str, Any]], report: LogListener, st
     """Read a build's log line by line; True at its end. Leaving early (False) makes the engine give the build up."""
     last: deque[str] = deque(maxlen=6)
     step = "before its first step"
-    pending = ""
+    pending = failure = ""
     for chunk in chunks:
         if stop.is_set():
             return False
-        if "error" in chunk:
-            raise UsageError(_explain_failure(name, step, str(chunk["error"]), [*last, pending]))
+        failure = failure or str(chunk.get("error", ""))
         *lines, pending = (pending + str(chunk.get("stream", ""))).split("\n")
         for line in lines:
             line = line.rstrip("\r ")
@@ -238,6 +247,9 @@ def _follow(name: str, chunks: Iterator[dict[str, Any]], report: LogListener, st
             last.append(line)
             if line.startswith("Step "):
                 step = line
+    # The stream is read to its end even then: an abandoned one keeps its socket.
+    if failure:
+        raise UsageError(_explain_failure(name, step, failure, [*last, pending]))
     return True
 
 

@@ -1,8 +1,8 @@
 """Probes inside an image that it holds what the taxonomy promises its authors.
 
 Only the image itself is believed: commands are looked up and modules imported in one container without a network,
-which the engine removes even if we die. The engine calls block, so they live behind
-`asyncio.to_thread`. Refuses tools it cannot ask for.
+which ends and goes by itself even if we die. The engine calls block, so they live behind `asyncio.to_thread`. Refuses
+tools it cannot ask for.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from terminal_task_gen.taxonomy import Domain
 
 _TOOL = re.compile(r"[A-Za-z0-9_\[][\w.+-]*|python3:[A-Za-z_][\w.]*")
 _DONE = "all probed"
+_LIMIT_SEC = 300
 _PROBE = f"""
 for tool in "$@"; do
     case "$tool" in
@@ -61,17 +62,19 @@ def _probe(tag: str, tools: tuple[str, ...]) -> ImageCheck:
         try:
             container = client.create_container(
                 tag,
-                entrypoint=["/bin/sh", "-c", _PROBE, "probe"],
-                command=list(tools),
+                # Should we die, the container ends by itself and the engine removes it.
+                entrypoint=["/bin/sleep", str(_LIMIT_SEC)],
                 labels={"ttg.role": "check"},
                 host_config=client.create_host_config(auto_remove=True, network_mode="none", init=True),
             )["Id"]
         except ImageNotFound as error:
             raise PrerequisiteError(f"image {tag} is not there; make it with: ttg images build") from error
-        # Attached before it starts: when it ends it is gone, and its output with it.
-        output = client.attach(container, stdout=True, stderr=True, stream=True)
-        client.start(container)
-        lines = b"".join(output).decode(errors="replace").splitlines()
+        try:
+            client.start(container)
+            probe = str(client.exec_create(container, ["/bin/sh", "-c", _PROBE, "probe", *tools])["Id"])
+            lines = client.exec_start(probe).decode(errors="replace").splitlines()
+        finally:
+            client.remove_container(container, force=True)
     if not lines or lines[-1] != _DONE:
         raise UsageError(f"image {tag} cannot be probed: {shorten(' '.join(lines[-3:])) or 'no output'}")
     return ImageCheck(tag=tag, tools=tools, missing=tuple(lines[:-1]))

@@ -34,6 +34,7 @@ from terminal_task_gen.progress import EventLog, tell_all
 from terminal_task_gen.records import content_digest
 from terminal_task_gen.resources import data_dir
 from terminal_task_gen.rollout.attempt import enumerate_attempts
+from terminal_task_gen.rollout.prompts import PROMPT_VERSION as ACTOR_PROMPT_VERSION
 from terminal_task_gen.rollout.rollout import Roller
 from terminal_task_gen.sandbox import SandboxFactory
 from terminal_task_gen.seeds import Seed, load_seeds
@@ -184,7 +185,7 @@ async def generate(run: OpenRun) -> StageFinished:
     images = sorted({domain.image for domain in domains.values()})
     image_texts = {name: get_dockerfile_text(folders, name) for name in images}
     contents = {f"taxonomy {name}": content_digest(domain.model_dump(mode="json")) for name, domain in domains.items()}
-    contents["prompts"] = PROMPT_VERSION
+    contents["author prompts"] = PROMPT_VERSION
     if "seed" in config.generate.modes:
         contents["seeds"] = content_digest([seed.model_dump(mode="json") for seed in seeds.values()])
     async with (
@@ -221,6 +222,7 @@ async def rollout(run: OpenRun) -> StageFinished:
     if not tasks:
         run.listener(Notice("rollout: no tasks yet; make some with: ttg generate"))
     images = sorted({task.image for task in tasks})
+    prompts = {"actor prompts": ACTOR_PROMPT_VERSION}
     role = "author" if config.teacher.actor is None else "actor"
     endpoint = config.teacher.get_actor()
     async with (
@@ -229,7 +231,7 @@ async def rollout(run: OpenRun) -> StageFinished:
     ):
         digests = {name: await factory.get_image_digest(name) for name in images}
         config = pin_driver(config, factory)
-        identity = enter_stage(run.directory, config, "rollout", contents={}, image_digests=digests)
+        identity = enter_stage(run.directory, config, "rollout", contents=prompts, image_digests=digests)
         roller = Roller(
             teacher=teacher,
             factory=factory,

@@ -6,7 +6,6 @@ run. What the draft does wrong is a RefusedError; a sandbox that dies is a Sandb
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -19,6 +18,7 @@ from terminal_task_gen.verifier import TestReport, run_tests
 
 MAX_UNTOUCHED_WEIGHT = 0.0
 """Weight of tests that may pass with nothing done. A guard (`inputs unchanged`) belongs into a test of an output."""
+SOLUTION_DIR = "/run/solution"
 MAX_MESSAGE_CHARS = 400
 MAX_LOG_CHARS = 1_500
 
@@ -53,10 +53,9 @@ async def open_sandbox(factory: SandboxFactory, spec: SandboxSpec, files: Sequen
 
 async def run_solution(sandbox: Sandbox, solution: str, *, timeout_sec: float) -> ExecResult:
     """Run the reference solution as a script (its standard input stays free for what it starts), then remove it."""
-    folder = f"/run/solution-{secrets.token_hex(8)}"
-    await sandbox.upload([SandboxFile(f"{folder}/solve.sh", solution.encode(errors="replace"), mode=0o700)])
-    result = await sandbox.exec(["bash", f"{folder}/solve.sh"], timeout_sec=timeout_sec)
-    await sandbox.exec(["rm", "-rf", folder], timeout_sec=20.0)
+    await sandbox.upload([SandboxFile(f"{SOLUTION_DIR}/solve.sh", solution.encode(errors="replace"), mode=0o700)])
+    result = await sandbox.exec(["bash", f"{SOLUTION_DIR}/solve.sh"], timeout_sec=timeout_sec)
+    await sandbox.exec(["rm", "-rf", SOLUTION_DIR], timeout_sec=20.0)
     return result
 
 

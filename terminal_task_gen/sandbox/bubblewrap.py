@@ -28,6 +28,7 @@ from terminal_task_gen.sandbox.bubblewrap_layout import ENVIRONMENT, Layout, fin
 from terminal_task_gen.sandbox.bubblewrap_process import end_process, explain_refusal, list_options, spawn_bwrap
 from terminal_task_gen.sandbox.output import Output
 from terminal_task_gen.sandbox.pipe import PipeEnd, Pipes
+from terminal_task_gen.sandbox.shell import ENTER_SCRIPT
 
 START_TIMEOUT_SEC = 20.0
 KILL_TIMEOUT_SEC = 10.0
@@ -171,7 +172,11 @@ class BubblewrapSandbox:
         await end_process(self._process)
 
     async def _start(self, argv: Sequence[str], env: Mapping[str, str] | None, workdir: str, pipes: Pipes) -> Command:
-        command = await self._channel.request_exec(argv, {**self._environment, **(env or {})}, workdir, pipes.theirs)
+        command = await self._channel.request_exec(
+            ["/bin/sh", "-c", ENTER_SCRIPT, "sh", workdir, *argv],
+            {**self._environment, **(env or {})},
+            pipes.theirs,
+        )
         pipes.close_theirs()
         return command
 

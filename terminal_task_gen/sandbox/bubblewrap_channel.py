@@ -36,14 +36,12 @@ class Channel:
         await asyncio.wait({self._ready, self._reading}, return_when=asyncio.FIRST_COMPLETED)
         return self._ready.done() and not self._ready.cancelled()
 
-    async def request_exec(
-        self, argv: Sequence[str], env: Mapping[str, str], workdir: str, fds: Sequence[int]
-    ) -> Command:
+    async def request_exec(self, argv: Sequence[str], env: Mapping[str, str], fds: Sequence[int]) -> Command:
         """Start a command. Raises SandboxError when the sandbox is dead."""
         command = Command(self, self._next_id)
         self._next_id += 1
         self._waiting[command.request_id] = command.exited
-        request = {"op": "exec", "id": command.request_id, "argv": list(argv), "env": dict(env), "workdir": workdir}
+        request = {"op": "exec", "id": command.request_id, "argv": list(argv), "env": dict(env)}
         try:
             await self.send(request, fds)
         except BaseException:

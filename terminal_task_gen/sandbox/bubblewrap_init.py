@@ -59,6 +59,8 @@ class Init:
         os.set_blocking(wake_read, False)
         os.set_blocking(wake_write, False)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        # The interpreter's own handler would let a signal from inside end process 1.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
@@ -105,6 +107,8 @@ class Init:
         if pid == 0:
             try:
                 become_command(request, fds, self._max_processes)
+            except OSError as error:
+                os.write(2, f"{request['argv'][0]}: {error.strerror}\n".encode())
             finally:
                 os._exit(126)
         self._running[pid] = request["id"]
@@ -138,22 +142,12 @@ def become_command(request: dict[str, Any], fds: list[int], max_processes: int) 
     """In the forked child; returns only when the command cannot be run at all."""
     os.setsid()
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+    for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     for target, fd in enumerate(fds):
         os.dup2(fd, target)
     lower_limit(resource.RLIMIT_NPROC, max_processes)
-    argv = request["argv"]
-    try:
-        os.chdir(request["workdir"])
-        os.execvpe(argv[0], argv, request["env"])
-    except FileNotFoundError as error:
-        missing_command = error.filename != request["workdir"]
-        os.write(2, f"{error.filename}: not found\n".encode(errors="surrogateescape"))
-        os._exit(127 if missing_command else 126)
-    except OSError as error:
-        os.write(2, f"{argv[0]}: {error.strerror}\n".encode(errors="surrogateescape"))
-        os._exit(126)
+    os.execve(request["argv"][0], request["argv"], request["env"])
 
 
 def kill_session(leader: int) -> None:

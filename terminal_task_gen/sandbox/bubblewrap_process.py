@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -39,19 +40,25 @@ def list_options() -> frozenset[str]:
 
 
 def spawn_bwrap(layout: Layout, control: socket.socket, complaints: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start it; `control` becomes its init's socket. Raises OSError."""
+    """Start it; `control` becomes its init's socket. Raises OSError.
+
+    The environment is empty: init's is to be read inside.
+    """
+    bwrap = shutil.which("bwrap")
+    if bwrap is None:
+        raise FileNotFoundError("bwrap is not installed")
     arguments = layout.build_arguments(INIT_SOURCE.read_text(encoding="utf-8"))
     init = [layout.python.path, "-I", "-S", INIT_PATH, str(control.fileno()), json.dumps(build_limits(layout.spec))]
     nobody = NOBODY if can_become_nobody() else None
     return subprocess.Popen(
-        ["bwrap", *arguments, "--", *init],
+        [bwrap, *arguments, "--", *init],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=complaints,
         pass_fds=(control.fileno(), *layout.fds),
         start_new_session=True,
         cwd="/",
-        env={"PATH": os.environ.get("PATH", os.defpath)},
+        env={},
         user=nobody,
         group=nobody,
         extra_groups=None if nobody is None else (),

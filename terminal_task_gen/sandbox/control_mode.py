@@ -90,7 +90,8 @@ def unescape_output(value: bytes) -> bytes:
 class ControlParser:
     """Bytes in, events out."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_reply_bytes: int = MAX_REPLY_BYTES) -> None:
+        self._max_reply_bytes = max_reply_bytes
         self._pieces: list[bytes] = []
         self._pieces_bytes = 0
         self._guard = b""
@@ -118,7 +119,7 @@ class ControlParser:
             if guard and guard[1] != b"begin" and guard[2] == self._guard:
                 return self._end_reply(ok=guard[1] == b"end", ours=guard[3] == b"1")
             self._reply_bytes += len(line) + 1
-            if self._reply_bytes <= MAX_REPLY_BYTES:
+            if self._reply_bytes <= self._max_reply_bytes:
                 self._reply.append(line)
             return None
         if guard and guard[1] == b"begin":
@@ -151,7 +152,14 @@ def _parse_notification(line: bytes) -> Event | None:
 class ControlClient:
     """Commands to one tmux, replies in order; all else goes to `listen`, a batch per read."""
 
-    def __init__(self, stream: ByteStream, listen: Callable[[Sequence[Event]], None]) -> None:
+    def __init__(
+        self,
+        stream: ByteStream,
+        listen: Callable[[Sequence[Event]], None],
+        *,
+        reply_timeout_sec: float = REPLY_TIMEOUT_SEC,
+    ) -> None:
+        self._reply_timeout_sec = reply_timeout_sec
         self._stream = stream
         self._listen = listen
         self._parser = ControlParser()
@@ -164,11 +172,11 @@ class ControlClient:
     async def request(self, *commands: str) -> list[Reply]:
         """Send command lines in one write, so that tmux runs them with nothing in between; their replies, in order.
 
-        Raises StreamEndedError when tmux is gone, does not answer in REPLY_TIMEOUT_SEC, or refuses: then the pane that
+        Raises StreamEndedError when tmux is gone, does not answer in time, or refuses: then the pane that
         the commands name is no more.
         """
         try:
-            async with asyncio.timeout(REPLY_TIMEOUT_SEC):
+            async with asyncio.timeout(self._reply_timeout_sec):
                 replies = [await future for future in await self._send(commands)]
         except TimeoutError as error:
             self._end("tmux does not answer")
@@ -209,7 +217,8 @@ class ControlClient:
                 self._dispatch(self._parser.feed(chunk))
         except (StreamEndedError, SandboxError) as error:
             reason = str(error)
-        self._end(reason)
+        finally:
+            self._end(reason)
 
     def _dispatch(self, events: list[Event]) -> None:
         others: list[Event] = []

@@ -32,6 +32,8 @@ THREADS = 32
 CALL_TIMEOUT_SEC = 300
 NON_REGULAR = 0x8F280000
 """Go's os.ModeType: the bits of a file mode that are all zero for a regular file."""
+PATH_FAULTS = ("not a directory", "too many links", "too many levels of symbolic links", "name too long")
+"""What the engine says, as its own failure, of paths that cannot be files."""
 TAR_BUFFER_BYTES = 1 << 20
 
 
@@ -64,10 +66,11 @@ class Engine:
             raise PrerequisiteError("Docker over TLS or ssh is not supported: use unix:///path or tcp://host:port")
         endpoint = Endpoint.parse(str(parse_host(url or None)))
         try:
+            endpoint.knock()
             client = docker.from_env(timeout=CALL_TIMEOUT_SEC, max_pool_size=THREADS)
             return cls(client, endpoint)
-        except (DockerException, RequestException) as error:
-            raise PrerequisiteError(explain_silence(endpoint, str(error))) from error
+        except (DockerException, RequestException, OSError) as error:
+            raise PrerequisiteError(explain_silence(endpoint, repr(error))) from error
 
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown)
@@ -148,14 +151,25 @@ class Engine:
         api = self._client.api
         url = f"{api.base_url}{self._build_path(f'containers/{container_id}/archive')}"
         answer = api.head(url, params={"path": path})
-        if answer.status_code == 404 and api.inspect_container(container_id)["State"]["Running"]:
+        if not answer.ok:
+            self._explain_missing(container_id, path)
             return None
-        answer.raise_for_status()
         stat = json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
         if stat["mode"] & NON_REGULAR:
             return None
         chunks, _ = api.get_archive(container_id, path)
         return read_first_member(iter(chunks), max_bytes)
+
+    def _explain_missing(self, container_id: str, path: str) -> None:
+        """Raises APIError when it is not the path's fault that nothing can be read there."""
+        try:
+            self._client.api.get_archive(container_id, path)
+        except APIError as error:
+            running = self._client.api.inspect_container(container_id)["State"]["Running"]
+            blamed = error.response is not None and error.response.status_code == 404
+            blamed = blamed or any(words in str(error.explanation) for words in PATH_FAULTS)
+            if not running or not blamed:
+                raise
 
     async def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()

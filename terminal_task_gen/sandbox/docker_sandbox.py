@@ -1,9 +1,9 @@
 """A running container as a Sandbox.
 
-Every command starts under a two-line shell that says its process id first: that word proves that the command ran
-(without it, whatever came out was the engine's complaint), and names the session to be killed at the time limit.
-`timeout` inside kills in time even when nobody outside does. After an end that looks like a kill from outside, the
-container must prove that it is alive before the end counts as the command's own.
+Every command starts as a two-line shell that says its process id and becomes the command: that word proves that the
+command ran (without it, whatever came out was the engine's complaint), and names the session to be killed at the time
+limit. Nothing inside but /bin/sh is needed, nor a free slot in the process table. After an end that looks like a kill
+from outside, the container must prove that it is alive before the end counts as the command's own.
 """
 
 from __future__ import annotations
@@ -19,27 +19,30 @@ from terminal_task_gen.sandbox.archive import pack_files
 from terminal_task_gen.sandbox.docker_engine import Engine, Exec
 from terminal_task_gen.sandbox.docker_stream import STDERR, STDOUT, DockerStream, Hijacked
 from terminal_task_gen.sandbox.output import Output
+from terminal_task_gen.sandbox.shell import ENTER_SCRIPT
 
 KILLED = 137
-HOST_GRACE_SEC = 0.25
-"""How much later than `timeout` inside the host kills what is left."""
 KILL_TIMEOUT_SEC = 10.0
 SETTLE_SEC = 3.0
 """How long the engine may take to notice what has happened."""
 POLL_SEC = 0.02
-RUN_SCRIPT = 'echo $$ >&2; cd -- "$1" || exit 126; limit=$2; shift 2; exec timeout -s KILL "$limit" "$@"'
+RUN_SCRIPT = f"echo $$ >&2; {ENTER_SCRIPT}"
 KILL_SCRIPT = """
-for round in 1 2 3; do
+session=$1
+kill -KILL -- -$session
+left=50
+while [ $left -gt 0 ]; do
+    left=$((left - 1)) found=
     for stat in /proc/[0-9]*/stat; do
-        { read -r line < "$stat"; } 2>/dev/null || continue
-        pid=${stat#/proc/}
-        session=$1
+        { read -r line <"$stat"; } 2>/dev/null || continue
+        pid=${stat#/proc/} pid=${pid%/stat}
         set -- ${line##*) }
-        [ "$4" = "$session" ] && kill -9 "${pid%/stat}" 2>/dev/null
-        set -- "$session"
+        [ "$4" = "$session" ] && [ "$1" != Z ] && kill -KILL "$pid" && found=1
     done
+    [ "$found" ] || exit 0
 done
 """
+"""Shell builtins only: it must work where no process can be made any more."""
 
 
 class Transcript:
@@ -102,15 +105,14 @@ class DockerSandbox:
         workdir: str = WORKDIR,
         max_output_bytes: int = 1_000_000,
     ) -> ExecResult:
-        began = time.monotonic()
         transcript = Transcript(max_output_bytes)
-        command = ["/bin/sh", "-c", RUN_SCRIPT, "sh", workdir, f"{max(timeout_sec, 0.001):.3f}", *argv]
+        command = ["/bin/sh", "-c", RUN_SCRIPT, "sh", workdir, *argv]
         started = await self._engine.open_exec(
             self.container_id, command, env=env or {}, workdir="/", stdin=bool(stdin)
         )
         try:
-            exit_code = await self._follow(started, transcript, stdin, timeout_sec)
-            elapsed_sec = time.monotonic() - began
+            timed_out = not await self._follow(started, transcript, stdin, timeout_sec)
+            exit_code = await self._settle(started.exec_id)
         finally:
             await started.connection.close()
         if transcript.session is None:
@@ -119,10 +121,10 @@ class DockerSandbox:
         if exit_code == KILLED:
             await self._require_alive()
         return ExecResult(
-            exit_code=exit_code,
+            exit_code=KILLED if timed_out else exit_code,
             stdout=transcript.stdout.content,
             stderr=transcript.stderr.content,
-            timed_out=exit_code == KILLED and elapsed_sec >= timeout_sec,
+            timed_out=timed_out,
             truncated=transcript.stdout.truncated or transcript.stderr.truncated,
         )
 
@@ -153,18 +155,19 @@ class DockerSandbox:
             await self._engine.remove(self.container_id)
         await self._wait_until_not_running()
 
-    async def _follow(self, started: Exec, transcript: Transcript, stdin: bytes, timeout_sec: float) -> int:
-        """Until the command's streams have ended; kills its session at the time limit."""
+    async def _follow(self, started: Exec, transcript: Transcript, stdin: bytes, timeout_sec: float) -> bool:
+        """Until the command's streams have ended; kills its session at the time limit: False."""
         feeding = asyncio.create_task(feed(started.connection, stdin))
         try:
-            if not await collect_for(timeout_sec + HOST_GRACE_SEC, transcript, started.connection):
-                await self._kill_session(transcript.session)
-                if not await collect_for(KILL_TIMEOUT_SEC, transcript, started.connection):
-                    raise SandboxError("engine", f"the command outlived its time limit by {KILL_TIMEOUT_SEC:g} s")
+            if await collect_for(timeout_sec, transcript, started.connection):
+                return True
+            await self._kill_session(transcript.session)
+            if not await collect_for(KILL_TIMEOUT_SEC, transcript, started.connection):
+                raise SandboxError("engine", f"the command outlived its time limit by {KILL_TIMEOUT_SEC:g} s")
         finally:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
-        return await self._settle(started.exec_id)
+        return False
 
     async def _settle(self, exec_id: str) -> int:
         """The exit code, which the engine writes down a little after the streams have ended."""
@@ -178,10 +181,7 @@ class DockerSandbox:
             await asyncio.sleep(POLL_SEC)
 
     async def _kill_session(self, session: int | None) -> None:
-        if session is None:
-            return
-        # A sandbox with no process left to give cannot run this; `timeout` inside has killed the group anyway.
-        with suppress(SandboxError):
+        if session is not None:
             await self._run_quietly(["/bin/sh", "-c", KILL_SCRIPT, "sh", str(session)])
 
     async def _require_alive(self) -> None:

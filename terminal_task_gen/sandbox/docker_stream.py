@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
@@ -97,6 +98,14 @@ class Endpoint(NamedTuple):
 
     def __str__(self) -> str:
         return f"unix://{self.socket_path}" if self.socket_path else f"tcp://{self.host}:{self.port}"
+
+    def knock(self) -> None:
+        """Blocks. Raises OSError when nobody listens; the SDK, asked instead, would leave its socket open."""
+        family = socket.AF_UNIX if self.socket_path else socket.AF_INET
+        address = self.socket_path or (self.host, self.port)
+        with socket.socket(family) as probe:
+            probe.settimeout(CONNECT_TIMEOUT_SEC)
+            probe.connect(address)
 
     async def hijack(self, path: str, body: Mapping[str, object] | None = None) -> Hijacked:
         """POST and take the connection over. Raises SandboxError when the engine refuses or cannot be reached."""

@@ -6,7 +6,8 @@ argument, and since a paste would be sanitised by newer versions and bracketed b
 
 A newline is a line feed, as under Terminus 2: a line editor takes it for Enter, and what is typed ahead reaches a
 program that reads lines (after a carriage return, typed while the line editor has the terminal, it would wait for
-ever). Only one line with its newline, typed to a program, ends in what the Enter key sends, since editors tell the two apart.
+ever). Only a single line with its newline, typed to a program, ends in what the Enter key sends, since editors tell the
+two apart.
 """
 
 from __future__ import annotations

@@ -51,17 +51,18 @@ class PipeEnd:
         fd, self._fd = self._fd, -1
         if fd < 0:
             return
-        if self._waiting is not None and not self._waiting.done():
+        if self._waiting is not None:
+            # A waiter that is being cancelled may still have its watch on, and the number is soon used again.
             self._waiting.get_loop().remove_reader(fd)
             self._waiting.get_loop().remove_writer(fd)
-            self._waiting.set_result(None)
+            set_done(self._waiting)
         os.close(fd)
 
     async def _wait_ready(self, watch: Callable[..., Any], unwatch: Callable[[int], Any]) -> None:
         fd = self._fd
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting = waiting
-        watch(fd, _set_done, waiting)
+        watch(fd, set_done, waiting)
         try:
             await waiting
         finally:
@@ -70,7 +71,7 @@ class PipeEnd:
                 unwatch(fd)
 
 
-def _set_done(waiting: asyncio.Future[None]) -> None:
+def set_done(waiting: asyncio.Future[None]) -> None:
     if not waiting.done():
         waiting.set_result(None)
 

@@ -14,8 +14,8 @@ How long a step waits (`send`), with `wait="prompt"`:
 With `wait="duration"` it is always the duration. It is at least MIN_WAIT_SEC, which is what Terminus 2's own steps take
 under Harbor, and at most 60 s.
 
-Failure: SandboxError when the sandbox died, here or in a later call; when only the session ended (`exit`, tmux killed),
-`alive` turns False and calls do nothing.
+Failure: SandboxError when the sandbox died, from the call that finds it and from every later one; when only the session
+ended (`exit`, tmux killed), `alive` turns False and calls do nothing.
 """
 
 from __future__ import annotations
@@ -114,8 +114,11 @@ class Terminal:
 
     @property
     def alive(self) -> bool:
-        """False when the session is over. Calls raise SandboxError where the sandbox is to blame."""
-        return not self._feed.client.ended
+        """False once a call has found that the session is over and the sandbox is not.
+
+        A sandbox that died while nobody called leaves it True, so that the next call raises.
+        """
+        return not (self._feed.client.ended and self._sandbox_lives)
 
     async def send(self, keystrokes: str, duration_sec: float) -> None:
         """Type `keystrokes`, then wait at most `duration_sec` as the module says. Raises SandboxError."""
@@ -160,9 +163,10 @@ class Terminal:
             evidence = self._feed.complaints or self._feed.client.end_reason or "tmux did not start in time"
             raise SandboxError("terminal_failed", evidence) from error
         until = asyncio.get_running_loop().time() + FIRST_PROMPT_TIMEOUT_SEC
-        while self._feed.marks.state != "prompt" and await self._feed.wait_activity(until) and self.alive:
-            pass
-        if not self.alive:
+        while self._feed.marks.state != "prompt" and await self._feed.wait_activity(until):
+            if self._feed.client.ended:
+                break
+        if self._feed.client.ended:
             raise SandboxError("terminal_failed", self._feed.complaints or self._feed.client.end_reason)
 
     def _begin_step(self, keystrokes: str, duration_sec: float) -> _Step:
@@ -175,7 +179,7 @@ class Terminal:
 
     async def _wait(self, step: _Step) -> None:
         loop = asyncio.get_running_loop()
-        while self.alive and loop.time() < step.deadline:
+        while not self._feed.client.ended and loop.time() < step.deadline:
             due = min(step.deadline, self._get_due(step))
             if due > loop.time() and await self._feed.wait_activity(due):
                 continue
@@ -203,7 +207,7 @@ class Terminal:
 
     async def _check_sandbox(self) -> None:
         """Tell the end of the session from the death of the sandbox."""
-        if self.alive or self._sandbox_lives:
+        if self._sandbox_lives or not self._feed.client.ended:
             return
         result = await self._sandbox.exec(["true"], timeout_sec=EXEC_TIMEOUT_SEC)
         if result.exit_code != 0:

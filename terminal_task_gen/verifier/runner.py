@@ -119,7 +119,8 @@ def run() -> int:
     ini = HERE / "pytest.ini"
     ini.write_text("[pytest]\n", encoding="utf-8")
     arguments = ["-c", str(ini), "--rootdir", str(TESTS_DIR), "--noconftest", "-p", "no:cacheprovider", "--tb=short"]
-    arguments += ["--color=no", "--import-mode=importlib", "--basetemp", str(HERE / "tmp"), "-rA", str(lay_tests())]
+    arguments += ["--color=no", "--import-mode=importlib", "--basetemp", str(HERE / "tmp")]
+    arguments += ["--no-header", "-rA", str(lay_tests())]
     try:
         return int(pytest.main(arguments, plugins=[recorder]))
     finally:

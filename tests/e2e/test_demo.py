@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from pathlib import Path
 
 import pytest
-from demo_run import count_in, read_lines, read_run, run_demo, summarise_verdicts
+
+from tests.e2e.conftest import FinishedDemo
+from tests.e2e.demo_run import count_in, read_lines, read_run, run_demo, summarise_verdicts
 
 pytestmark = pytest.mark.bubblewrap
 
 
-def test_it_ends_well_and_shows_every_path(demo: Any) -> None:
+def test_it_ends_well_and_shows_every_path(demo: FinishedDemo) -> None:
     assert demo.result.returncode == 0, demo.result.stdout + demo.result.stderr
     lines = read_run(demo.run)
     assert len(lines.tasks) >= 12
@@ -26,7 +28,7 @@ def test_it_ends_well_and_shows_every_path(demo: Any) -> None:
     assert {row["drop_reason"].split(":")[0] for row in lines.dropped} >= {"contamination", "identity", "chinese"}
 
 
-def test_one_rollout_recovers_from_malformed_json(demo: Any) -> None:
+def test_one_rollout_recovers_from_malformed_json(demo: FinishedDemo) -> None:
     recovered = [
         row
         for row in read_run(demo.run).trajectories
@@ -35,7 +37,7 @@ def test_one_rollout_recovers_from_malformed_json(demo: Any) -> None:
     assert recovered
 
 
-def test_every_printed_number_can_be_recounted(demo: Any) -> None:
+def test_every_printed_number_can_be_recounted(demo: FinishedDemo) -> None:
     lines, text = read_run(demo.run), demo.result.stdout
     assert count_in(text, "requests") == len(lines.tasks) + len(lines.rejected)
     assert count_in(text, "tasks") == len(lines.tasks)
@@ -49,12 +51,12 @@ def test_every_printed_number_can_be_recounted(demo: Any) -> None:
     assert len(lines.kept) + len(lines.dropped) == len(lines.trajectories)
 
 
-def test_every_rollout_has_its_recording(demo: Any) -> None:
+def test_every_rollout_has_its_recording(demo: FinishedDemo) -> None:
     recorded = {path.stem for path in (demo.run / "recordings").glob("*.cast")}
     assert recorded == {row["id"] for row in read_run(demo.run).trajectories}
 
 
-def test_no_solution_reaches_the_actor(demo: Any) -> None:
+def test_no_solution_reaches_the_actor(demo: FinishedDemo) -> None:
     solutions = {task["id"]: task["solution"] for task in read_run(demo.run).tasks}
     for row in read_run(demo.run).trajectories:
         first = row["messages"][0]["content"]
@@ -62,7 +64,7 @@ def test_no_solution_reaches_the_actor(demo: Any) -> None:
         assert secret and not any(line in first for line in secret)
 
 
-def test_a_second_run_does_nothing_again_and_says_so(demo: Any) -> None:
+def test_a_second_run_does_nothing_again_and_says_so(demo: FinishedDemo) -> None:
     before = {path: path.read_bytes() for path in demo.run.rglob("*.jsonl") if "logs" not in path.parts}
     again = run_demo(demo.runs)
     assert again.returncode == 0, again.stderr
@@ -71,7 +73,7 @@ def test_a_second_run_does_nothing_again_and_says_so(demo: Any) -> None:
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_the_same_configuration_gives_the_same_ids_and_corpus_bytes(demo: Any, tmp_path: Any) -> None:
+def test_the_same_configuration_gives_the_same_ids_and_corpus_bytes(demo: FinishedDemo, tmp_path: Path) -> None:
     """Another place, another concurrency, another order of events."""
     other = run_demo(tmp_path, "--set", "rollout.parallel=1", "--set", "generate.parallel=1")
     assert other.returncode == 0, other.stderr
@@ -83,7 +85,7 @@ def test_the_same_configuration_gives_the_same_ids_and_corpus_bytes(demo: Any, t
 
 
 @pytest.mark.docker
-def test_docker_gives_the_same_ids_and_verdicts(demo: Any, tmp_path: Any) -> None:
+def test_docker_gives_the_same_ids_and_verdicts(demo: FinishedDemo, tmp_path: Path) -> None:
     docker = run_demo(tmp_path, "--sandbox", "docker", "--name", "demo")
     assert docker.returncode == 0, docker.stdout + docker.stderr
     ours, theirs = read_run(demo.run), read_run(tmp_path / "demo")

@@ -127,7 +127,7 @@ def test_copies_of_tests_and_solution() -> None:
 def test_a_file_that_the_solution_rewrites_may_share_its_lines() -> None:
     body = "".join(f"value_{n} = compute_something({n}, rate=0.{n})\n" for n in range(1, 20))
     buggy = TaskFile(path="calc.py", content=body)
-    solution = f"cat > /app/calc.py <<'E'\n{body.replace('rate=0.7', 'rate=7')}E\n"
+    solution = f"cat > /app/calc.py <<'E'\n{body.replace('rate=0.7', 'rate=7')}E\ncat /app/data/*\n"
     assert list_reasons(INSTRUCTION, buggy, solution=solution) == []
 
 

@@ -79,7 +79,12 @@ def test_only_the_composition_root_names_a_driver(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("library", "owners"),
-    [("docker", {"sandbox", "image_build", "image_check"}), ("openai", {"teacher"}), ("rich", {"progress", "cli"}), ("typer", {"cli"})],
+    [
+        ("docker", {"sandbox", "image_build", "image_check"}),
+        ("openai", {"teacher"}),
+        ("rich", {"progress", "cli"}),
+        ("typer", {"cli"}),
+    ],
 )
 def test_third_party_libraries_stay_with_their_owner(library: str, owners: set[str]) -> None:
     users = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import uuid
@@ -18,8 +19,8 @@ from terminal_task_gen.sandbox.docker_sandbox import DockerSandbox
 
 IMAGE = "base"
 """Folder of the image that the suite runs in; `ttg images build base` makes it."""
-
-StartSandbox = Callable[..., Awaitable[Sandbox]]
+PATIENCE_SEC = 15.0
+FACTORIES: dict[str, Callable[[], SandboxFactory]] = {"bubblewrap": BubblewrapFactory, "docker": DockerFactory}
 
 
 @pytest.fixture
@@ -30,61 +31,73 @@ def run_id() -> str:
 
 @pytest.fixture(
     params=[
-        pytest.param(BubblewrapFactory, marks=pytest.mark.bubblewrap, id="bubblewrap"),
-        pytest.param(DockerFactory, marks=pytest.mark.docker, id="docker"),
+        pytest.param("bubblewrap", marks=pytest.mark.bubblewrap),
+        pytest.param("docker", marks=pytest.mark.docker),
     ]
 )
-async def factory(request: pytest.FixtureRequest) -> AsyncIterator[SandboxFactory]:
-    made: SandboxFactory = request.param()
+def driver(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def factory(driver: str) -> AsyncIterator[SandboxFactory]:
+    made = FACTORIES[driver]()
     yield made
     await made.close()
 
 
 @pytest.fixture
-async def docker_factory() -> AsyncIterator[DockerFactory]:
-    made = DockerFactory()
-    yield made
-    await made.close()
+async def sandbox(factory: SandboxFactory, build_spec: Callable[..., SandboxSpec]) -> Sandbox:
+    return await factory.start(build_spec())
 
 
 @pytest.fixture
-async def bubblewrap_factory() -> AsyncIterator[BubblewrapFactory]:
-    made = BubblewrapFactory()
-    yield made
-    await made.close()
+def build_spec(run_id: str) -> Callable[..., SandboxSpec]:
+    def build(**limits: float) -> SandboxSpec:
+        return SandboxSpec.model_validate({"image": IMAGE, "run_id": run_id, "item_id": "item", **limits})
 
-
-@pytest.fixture
-async def sandbox(factory: SandboxFactory, run_id: str) -> Sandbox:
-    return await factory.start(build_spec(run_id))
+    return build
 
 
 @pytest.fixture
 def kill_from_outside() -> Callable[[Sandbox], None]:
-    return kill_sandbox
+    """Ends a sandbox as an operator or the kernel would, without its driver's knowledge."""
+
+    def kill(sandbox: Sandbox) -> None:
+        if isinstance(sandbox, BubblewrapSandbox):
+            os.kill(sandbox.pid, signal.SIGKILL)
+        else:
+            assert isinstance(sandbox, DockerSandbox)
+            client = docker.from_env()
+            client.api.kill(sandbox.container_id)
+            client.close()
+
+    return kill
 
 
-def build_spec(run_id: str, **limits: int | float | bool) -> SandboxSpec:
-    return SandboxSpec.model_validate({"image": IMAGE, "run_id": run_id, "item_id": "item", **limits})
+@pytest.fixture
+def list_host_processes() -> Callable[[str], list[str]]:
+    """Command lines, as the host sees them, that hold a marker; processes in sandboxes are among them."""
+
+    def find(marker: str) -> list[str]:
+        lines = [read_or_nothing(entry / "cmdline") for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        return [line.decode(errors="replace") for line in lines if marker.encode() in line]
+
+    return find
 
 
-def kill_sandbox(sandbox: Sandbox) -> None:
-    """As an operator or the kernel would, without the driver's knowledge."""
-    if isinstance(sandbox, BubblewrapSandbox):
-        os.kill(sandbox.pid, signal.SIGKILL)
-    elif isinstance(sandbox, DockerSandbox):
-        client = docker.from_env()
-        client.api.kill(sandbox.container_id)
-        client.close()
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], bool]], Awaitable[bool]]:
+    """Polls; False when it does not come true in time."""
 
+    async def wait(is_true: Callable[[], bool]) -> bool:
+        for _ in range(int(PATIENCE_SEC / 0.02)):
+            if is_true():
+                return True
+            await asyncio.sleep(0.02)
+        return False
 
-def list_host_processes(marker: str) -> list[int]:
-    """Process ids, on the host, whose command line holds `marker`; sandboxed processes are among them."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and marker.encode() in read_or_nothing(entry / "cmdline"):
-            found.append(int(entry.name))
-    return found
+    return wait
 
 
 def read_or_nothing(path: Path) -> bytes:

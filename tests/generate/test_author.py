@@ -1,0 +1,281 @@
+"""From request to task or rejection, over HTTP from a scripted endpoint and through real sandboxes (bubblewrap)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from terminal_task_gen.config import Config, EndpointConfig, GenerateConfig
+from terminal_task_gen.errors import Cause
+from terminal_task_gen.generate.author import Author
+from terminal_task_gen.generate.prompts import PROMPT_VERSION
+from terminal_task_gen.sandbox import SandboxSpec
+from terminal_task_gen.sandbox.bubblewrap import BubblewrapFactory, BubblewrapSandbox
+from terminal_task_gen.seeds import Seed
+from terminal_task_gen.task import Rejection, Request, Task
+from terminal_task_gen.taxonomy import Domain
+from terminal_task_gen.teacher.client import OpenAITeacher
+from terminal_task_gen.teacher.faults import NO_FAULTS, FaultProfile
+from terminal_task_gen.teacher.scripted import serve_scripted
+
+pytestmark = pytest.mark.bubblewrap
+
+TESTS = """import json
+from pathlib import Path
+
+OUT = Path("/app/out/totals.json")
+
+
+def read_totals():
+    assert OUT.is_file(), "totals.json is missing"
+    return json.loads(OUT.read_text())
+
+
+def test_totals():
+    assert read_totals() == {"EUR": 3, "USD": 2}, "wrong totals"
+
+
+def test_sorted():
+    assert list(read_totals()) == sorted(read_totals()), "currencies are not sorted"
+"""
+SOLUTION = """#!/bin/bash
+mkdir -p /app/out
+python3 - <<'PY'
+import collections, csv, json
+totals = collections.Counter()
+for row in csv.DictReader(open("/app/data/in.csv")):
+    totals[row["currency"]] += int(row["amount"])
+json.dump(dict(sorted(totals.items())), open("/app/out/totals.json", "w"))
+PY
+"""
+INSTRUCTION = (
+    "The payments of the day are in `/app/data/in.csv`. Write the total of each currency to `/app/out/totals.json`, "
+    "an object from currency code to whole amount, codes in alphabetical order."
+)
+DOMAIN = Domain(
+    name="ledger",
+    title="Ledgers",
+    image="base",
+    role="You keep books.",
+    focus=("Sums",),
+    skills={"k": ("Add up amounts",)},
+)
+REQUEST = Request(
+    id="req-1", mode="skill", domain="ledger", difficulty="easy", index=4, ordinal=1, skills=("Add up amounts",)
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A reply; each part can be spoilt."""
+
+    instruction: str = INSTRUCTION
+    files: dict[str, str] = field(default_factory=lambda: {"data/in.csv": "currency,amount\nUSD,2\nEUR,1\nEUR,2\n"})
+    tests: str = TESTS
+    weights: str = '{"test_totals": 0.75, "test_sorted": 0.25}'
+    solution: str = SOLUTION
+
+    def compose(self) -> str:
+        files = "".join(f'<file path="{path}">\n{content}</file>\n' for path, content in self.files.items())
+        return (
+            f"Here it is.\n\n<task>\n<title>Totals</title>\n<instruction>\n{self.instruction}\n</instruction>\n"
+            f"<files>\n{files}</files>\n<tests>\n{self.tests}</tests>\n<weights>\n{self.weights}\n</weights>\n"
+            '<metadata>\n{"skills": ["add  up amounts.", "an invention"], "tags": ["csv"]}\n</metadata>\n'
+            f"<solution>\n{self.solution}</solution>\n</task>\n"
+        )
+
+
+GOOD = Sample()
+
+
+class DyingFactory(BubblewrapFactory):
+    """Its first sandboxes die as soon as they are started."""
+
+    def __init__(self, deaths: int = 0) -> None:
+        super().__init__()
+        self.deaths = deaths
+        self.started = 0
+
+    async def start(self, spec: SandboxSpec) -> BubblewrapSandbox:
+        sandbox = await super().start(spec)
+        self.started += 1
+        if self.started <= self.deaths:
+            await sandbox.close()
+        return sandbox
+
+
+@asynccontextmanager
+async def hire(
+    folder: Path, *replies: Sample | str, faults: FaultProfile = NO_FAULTS, deaths: int = 0, **generate: Any
+) -> AsyncIterator[Author]:
+    """An author whose endpoint gives these replies, one a turn, the last one again and again."""
+    script = folder / "ledger" / "sample"
+    script.mkdir(parents=True)
+    (script / "script.yaml").write_text("author: {match: ['^Task category: ledger$']}\n")
+    for number, reply in enumerate(replies, start=1):
+        (script / f"author-{number}.md").write_text(reply if isinstance(reply, str) else reply.compose())
+    factory = DyingFactory(deaths)
+    async with serve_scripted([folder], faults=faults) as server:
+        endpoint = EndpointConfig(base_url=server.base_url, model="m", api_key_env="", max_retries=0)
+        teacher = OpenAITeacher(endpoint)
+        try:
+            yield Author(
+                teacher=teacher,
+                factory=factory,
+                config=Config(generate=GenerateConfig(**generate)),
+                domains={"ledger": DOMAIN},
+                seeds={"s": Seed(id="s", problem="What is 1 + 1?", domain="ledger")},
+                image_texts={"base": "FROM debian"},
+                image_digests={"base": "sha256:1"},
+                run_id="run",
+            )
+        finally:
+            await teacher.close()
+            await factory.close()
+
+
+async def write(folder: Path, *replies: Sample | str, **options: Any) -> Task | Rejection:
+    async with hire(folder, *replies, **options) as author:
+        return await author.write_task(REQUEST)
+
+
+async def refuse(folder: Path, reply: Sample | str, **options: Any) -> Rejection:
+    result = await write(folder, reply, **{"repair_rounds": 0, **options})
+    assert isinstance(result, Rejection), result.gates
+    assert (result.id, result.stage, result.domain, result.mode) == ("req-1", "generate", "ledger", "skill")
+    return result
+
+
+async def test_a_good_reply_becomes_a_task(tmp_path: Path) -> None:
+    task = await write(tmp_path, GOOD)
+    assert isinstance(task, Task), task
+    assert [result.gate for result in task.gates] == ["draft", "static", "leak", "collect", "fail_first", "oracle"]
+    assert task.gates[4].evidence == "none of 2 tests passes untouched"
+    assert task.weights == {"test_totals": 0.75, "test_sorted": 0.25}
+    assert task.skills == ("Add up amounts",), "as in the taxonomy, without the invention"
+    assert (task.title, task.image, task.difficulty, task.tags) == ("Totals", "base", "easy", ("csv",))
+    assert task.solution == SOLUTION
+    assert task.lineage.model_dump() == {
+        "request_id": "req-1",
+        "mode": "skill",
+        "index": 4,
+        "seed_id": None,
+        "author_model": "m",
+        "prompt_version": PROMPT_VERSION,
+        "repair_rounds": 0,
+        "image_digest": "sha256:1",
+    }
+    assert task.usage.calls == 1
+    assert task.id.startswith("ledger-")
+
+
+async def test_the_same_reply_gives_the_same_task(tmp_path: Path) -> None:
+    async with hire(tmp_path, GOOD) as author:
+        first, second = await asyncio.gather(author.write_task(REQUEST), author.write_task(REQUEST))
+    assert first == second
+
+
+async def test_a_seed_becomes_a_task(tmp_path: Path) -> None:
+    async with hire(tmp_path, GOOD) as author:
+        task = await author.write_task(REQUEST.model_copy(update={"mode": "seed", "seed_id": "s", "skills": ()}))
+    assert isinstance(task, Task)
+    assert (task.lineage.seed_id, task.skills) == ("s", ())
+
+
+async def test_one_repair_mends_what_a_gate_found(tmp_path: Path) -> None:
+    task = await write(tmp_path, replace(GOOD, weights='{"test_totals": 0.5}'), GOOD)
+    assert isinstance(task, Task), task
+    assert task.lineage.repair_rounds == 1
+    assert task.usage.calls == 2
+
+
+async def test_repairs_are_bounded_and_the_last_failure_counts(tmp_path: Path) -> None:
+    rejection = await write(tmp_path, "I cannot.", replace(GOOD, weights="{}"), GOOD, repair_rounds=1)
+    assert isinstance(rejection, Rejection)
+    assert (rejection.cause, rejection.reason, rejection.repair_rounds) == (Cause.MERIT, "weights_names", 1)
+    assert rejection.usage.calls == 2
+    assert "tests without a weight: test_totals, test_sorted" in rejection.evidence
+    assert rejection.evidence.startswith("gate static:")
+
+
+async def test_a_reply_without_a_task_is_refused(tmp_path: Path) -> None:
+    assert (await refuse(tmp_path, "I'd rather not.")).reason == "no_task_block"
+
+
+async def test_a_truncated_reply_is_told_as_such(tmp_path: Path) -> None:
+    rejection = await refuse(tmp_path, GOOD, faults=FaultProfile(truncated=1.0))
+    assert rejection.reason == "truncated_reply"
+    assert rejection.usage.calls == 1
+
+
+async def test_tests_that_do_not_collect(tmp_path: Path) -> None:
+    tests = TESTS.replace("OUT = Path(", "json.loads(Path('/app/out/totals.json').read_text())\nOUT = Path(")
+    rejection = await refuse(tmp_path, replace(GOOD, tests=tests))
+    assert rejection.reason == "collect"
+    assert "FileNotFoundError" in rejection.evidence
+
+
+async def test_a_test_that_passes_untouched(tmp_path: Path) -> None:
+    tests = TESTS.replace("list(read_totals()) ==", "not OUT.exists() or list(read_totals()) ==")
+    rejection = await refuse(tmp_path, replace(GOOD, tests=tests))
+    assert rejection.reason == "fail_first"
+    assert "test_sorted (weight 0.25) passes on an untouched machine" in rejection.evidence
+    assert "test_totals" not in rejection.evidence
+
+
+async def test_a_solution_that_does_not_solve(tmp_path: Path) -> None:
+    rejection = await refuse(
+        tmp_path, replace(GOOD, solution=SOLUTION.replace("+= int", "-= int") + "echo oops; exit 3\n")
+    )
+    assert rejection.reason == "oracle"
+    assert "exit code 3" in rejection.evidence
+    assert "oops" in rejection.evidence
+    assert "wrong totals" in rejection.evidence
+
+
+async def test_a_test_that_dies_on_a_right_result(tmp_path: Path) -> None:
+    tests = TESTS.replace('"wrong totals"\n', '"wrong totals"\n    assert read_totals()["GBP"] is None\n')
+    rejection = await refuse(tmp_path, replace(GOOD, tests=tests))
+    assert rejection.reason == "verifier_crash"
+    assert "KeyError" in rejection.evidence
+
+
+async def test_a_solution_that_never_ends(tmp_path: Path) -> None:
+    limits = {"agent_timeout_sec": 1.0}
+    rejection = await refuse(tmp_path, replace(GOOD, solution="echo waiting\nsleep 60\n"), limits=limits)
+    assert rejection.reason == "oracle_timeout"
+    assert "waiting" in rejection.evidence
+
+
+async def test_without_a_solution_there_is_no_oracle(tmp_path: Path) -> None:
+    task = await write(tmp_path, GOOD, reference_solution=False)
+    assert isinstance(task, Task)
+    assert task.solution is None
+    assert [result.gate for result in task.gates][-1] == "fail_first"
+
+
+async def test_a_sandbox_that_dies_is_replaced_once(tmp_path: Path) -> None:
+    assert isinstance(await write(tmp_path, GOOD, deaths=1), Task)
+
+
+async def test_sandboxes_that_keep_dying_are_no_fault_of_the_draft(tmp_path: Path) -> None:
+    rejection = await refuse(tmp_path, GOOD, deaths=2, repair_rounds=3)
+    assert rejection.cause is Cause.SANDBOX_FAILED
+    assert (rejection.repair_rounds, rejection.usage.calls) == (0, 1)
+
+
+async def test_an_endpoint_that_fails_leaves_the_request_owed(tmp_path: Path) -> None:
+    rejection = await refuse(tmp_path, GOOD, faults=FaultProfile(server_error=1.0))
+    assert rejection.cause is Cause.TEACHER_UNAVAILABLE
+    assert rejection.usage.calls == 0
+
+
+async def test_evidence_is_bounded(tmp_path: Path) -> None:
+    names = "".join(f"def test_{n}():\n    assert True\n" for n in range(200))
+    assert len((await refuse(tmp_path, replace(GOOD, tests=names))).evidence) == 4_000

@@ -1,0 +1,228 @@
+"""The verifier over both drivers: outcomes, weights, hostile surroundings, tampering."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from terminal_task_gen.sandbox import Sandbox, SandboxFactory, SandboxFile, SandboxSpec
+from terminal_task_gen.sandbox.bubblewrap import BubblewrapFactory
+from terminal_task_gen.sandbox.docker import DockerFactory
+from terminal_task_gen.verifier import TestReport, list_tampering, run_tests
+
+TESTS = """import json
+import os
+import pathlib
+import sys
+
+import pytest
+
+
+def test_passes():
+    assert pathlib.Path.cwd() == pathlib.Path("/app")
+    assert __file__ == "/tests/test_outputs.py"
+
+
+def test_fails():
+    assert 1 + 1 == 3, "arithmetic"
+
+
+def test_crashes():
+    json.loads("{")
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_each(n):
+    assert n != 2, f"n is {n}"
+
+
+@pytest.fixture
+def broken():
+    raise OSError("no disk")
+
+
+def test_setup(broken):
+    assert broken
+
+
+def test_skips():
+    pytest.skip("not today")
+
+
+def test_says_fail(tmp_path):
+    (tmp_path / "x").write_text("x")
+    pytest.fail("said so")
+
+
+def test_raises():
+    with pytest.raises(ValueError):
+        int("1")
+
+
+def test_exits():
+    sys.exit(3)
+"""
+
+
+@pytest.fixture(
+    params=[pytest.param("bubblewrap", marks=pytest.mark.bubblewrap), pytest.param("docker", marks=pytest.mark.docker)]
+)
+async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
+    factory: SandboxFactory = DockerFactory() if request.param == "docker" else BubblewrapFactory()
+    try:
+        yield await factory.start(SandboxSpec(image="base", run_id="verifier-tests", item_id="item"))
+    finally:
+        await factory.close()
+
+
+async def verify(sandbox: Sandbox, tests: str, timeout_sec: float = 60.0, **weights: float) -> TestReport:
+    return await run_tests(sandbox, tests=tests, weights=weights, timeout_sec=timeout_sec)
+
+
+async def list_leftovers(sandbox: Sandbox) -> str:
+    script = "ls -A /tests 2>/dev/null; ls -d /run/verifier-* 2>/dev/null; true"
+    return (await sandbox.exec(["sh", "-c", script], timeout_sec=10.0)).text
+
+
+async def test_every_kind_of_outcome(sandbox: Sandbox) -> None:
+    names = ("passes", "fails", "crashes", "each", "setup", "skips", "says_fail", "raises", "exits", "absent")
+    report = await verify(sandbox, TESTS, **{f"test_{name}": 0.1 for name in names})
+    assert {o.name.removeprefix("test_"): o.status for o in report.outcomes} == {
+        "passes": "passed",
+        "fails": "failed",
+        "crashes": "crashed",
+        "each": "failed",
+        "setup": "crashed",
+        "skips": "skipped",
+        "says_fail": "failed",
+        "raises": "failed",
+        "exits": "crashed",
+        "absent": "missing",
+    }
+    messages = {o.name: o.message for o in report.outcomes}
+    assert messages["test_fails"].startswith("test_outputs.py:15: AssertionError: arithmetic")
+    assert "JSONDecodeError" in messages["test_crashes"]
+    assert "n is 2" in messages["test_each"]
+    assert messages["test_setup"].startswith("setup: ")
+    assert messages["test_absent"] == "no test function of this name was found"
+    assert report.reward == 0.1
+    assert not report.passed
+    assert report.collected == tuple(f"test_{name}" for name in names[:-1])
+    assert "arithmetic" in report.log
+    assert await list_leftovers(sandbox) == ""
+
+
+async def test_two_equal_runs_give_equal_reports(sandbox: Sandbox) -> None:
+    tests = "def test_a(tmp_path):\n    assert tmp_path == test_a, 'no'\n\ndef test_b():\n    assert 1 > 0\n"
+    first, second = [await verify(sandbox, tests, test_a=0.5, test_b=0.5) for _ in range(2)]
+    assert first == second
+    assert "/run/verifier/tmp/test_a0" in first.outcomes[0].message
+    assert first.log.rstrip().endswith("1 failed, 1 passed")
+
+
+async def test_all_passed_is_exactly_one(sandbox: Sandbox) -> None:
+    tests = "".join(f"def test_{n}():\n    assert {n} < 9\n" for n in range(3))
+    report = await verify(sandbox, tests, test_0=0.1, test_1=0.2, test_2=0.7)
+    assert (report.passed, report.reward) == (True, 1.0)
+    assert [o.status for o in report.outcomes] == ["passed"] * 3
+
+
+async def test_tests_that_cannot_be_collected(sandbox: Sandbox) -> None:
+    report = await verify(sandbox, "import made_by_nobody\n\ndef test_a():\n    assert made_by_nobody\n", test_a=1.0)
+    assert "No module named 'made_by_nobody'" in report.broken[0]
+    assert report.outcomes[0].status == "missing"
+    assert "could not be collected" in report.outcomes[0].message
+    assert report.reward == 0.0
+
+
+async def test_what_finished_in_time_counts(sandbox: Sandbox) -> None:
+    tests = (
+        "import time\n\ndef test_fast():\n    assert time\n\ndef test_slow():\n    time.sleep(60)\n    assert time\n"
+    )
+    report = await verify(sandbox, tests, timeout_sec=4.0, test_fast=0.25, test_slow=0.75)
+    assert report.timed_out
+    assert [o.status for o in report.outcomes] == ["passed", "missing"]
+    assert report.reward == 0.25
+    assert await list_leftovers(sandbox) == ""
+
+
+async def test_a_run_that_dies_still_tells_what_it_got_through(sandbox: Sandbox) -> None:
+    tests = "import os\n\ndef test_a():\n    assert os\n\ndef test_b():\n    os._exit(0)\n"
+    report = await verify(sandbox, tests, test_a=0.5, test_b=0.5)
+    assert [o.status for o in report.outcomes] == ["passed", "missing"]
+    assert report.outcomes[1].message == "the test run ended early with exit code 0"
+
+
+async def test_what_a_teacher_leaves_about_has_no_effect(sandbox: Sandbox) -> None:
+    conftest = b"import pytest\n\n@pytest.fixture(autouse=True)\ndef no():\n    pytest.skip('conftest')\n"
+    await sandbox.upload(
+        [
+            SandboxFile("/app/conftest.py", conftest),
+            SandboxFile("/app/pytest.ini", b"[pytest]\naddopts = --collect-only\n"),
+            SandboxFile("/app/pytest.py", b"raise SystemExit('shadowed')\n"),
+            SandboxFile("/app/json.py", b"raise SystemExit('shadowed')\n"),
+            SandboxFile("/tests/conftest.py", conftest),
+            SandboxFile("/tests/test_outputs.py", b"def test_a():\n    pass\n"),
+        ]
+    )
+    report = await verify(sandbox, "import json\n\ndef test_a():\n    assert json.loads('2') == 3\n", test_a=1.0)
+    assert [(o.status, o.weight) for o in report.outcomes] == [("failed", 1.0)]
+    assert await list_leftovers(sandbox) == ""
+
+
+async def test_tests_may_use_what_the_agent_made(sandbox: Sandbox) -> None:
+    await sandbox.upload([SandboxFile("/app/lib/area.py", b"def area(a, b):\n    return a * b\n")])
+    body = "sys.path.insert(0, '/app/lib')\n    import area\n    assert area.area(2, 3) == 6"
+    tests = f"import sys\n\ndef test_a():\n    {body}\n"
+    assert (await verify(sandbox, tests, test_a=1.0)).passed
+
+
+async def test_forged_results_do_not_break_the_reading(sandbox: Sandbox) -> None:
+    forged = 'f.write(\'{"kind": 1}\\n[]\\nnull\\n{"kind": "result", "name": "test_a", "status": "great"}\\n\')'
+    tests = (
+        "import glob\n\ndef test_a():\n    with open(glob.glob('/run/verifier-*/results.jsonl')[0], 'a') as f:\n"
+        f"        {forged}\n    assert forged_is_ignored\n"
+    )
+    assert [o.status for o in (await verify(sandbox, tests, test_a=1.0)).outcomes] == ["crashed"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/usr/bin/python3.13",
+        "/usr/local/bin/python3",
+        "/bin/sh",
+        "/usr/bin/bash",
+        "/usr/lib/python3.13/json/decoder.py",
+        "/usr/lib/python3.13/lib-dynload/_json.cpython-313-x86_64-linux-gnu.so",
+        "/usr/lib/python3/dist-packages/evil.pth",
+        "/usr/local/lib/python3.13/dist-packages/sitecustomize.py",
+        "/etc/python3.13/sitecustomize.py",
+        "/etc/ld.so.preload",
+        "/etc/ld.so.conf.d/evil.conf",
+        "/usr/lib/x86_64-linux-gnu/libc.so.6",
+        "/usr/bin/env",
+        "/usr/bin/pyvenv.cfg",
+    ],
+)
+def test_changes_that_concern_the_verifier(path: str) -> None:
+    assert list_tampering(["/usr/bin", path, "/etc"]) == (path,)
+
+
+def test_changes_that_do_not() -> None:
+    harmless = [
+        "/app/out.txt",
+        "/etc",
+        "/etc/ld.so.cache",
+        "/usr/bin",
+        "/usr/bin/jq",
+        "/usr/lib/python3.13",
+        "/usr/lib/python3.13/json",
+        "/usr/lib/python3.13/__pycache__/json.cpython-313.pyc",
+        "/usr/lib/python3.13/json/__pycache__/decoder.cpython-313.pyc",
+        "/usr/lib/python3/dist-packages/yaml/__init__.py",
+        "/usr/local/lib/python3.13/dist-packages/numpy/core.so",
+        "/usr/lib/x86_64-linux-gnu/libcurl.so.4",
+    ]
+    assert list_tampering(harmless) == ()

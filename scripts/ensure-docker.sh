@@ -50,10 +50,25 @@ install_engine() {
     install_packages "${packages[@]}" ca-certificates
 }
 
+# True when a dockerd that is on its way up (started by its package, say) answers in the end.
+await_running_engine() {
+    if [ ! -f /var/run/docker.pid ]; then return 1; fi
+    local pid
+    pid=$(cat /var/run/docker.pid)
+    for _ in $(seq 60); do
+        if engine_answers; then return 0; fi
+        if ! kill -0 "$pid" 2> /dev/null; then
+            # Left behind by one that died; the next would trip over it.
+            rm -f /var/run/docker.pid
+            return 1
+        fi
+        sleep 0.5
+    done
+    return 1
+}
+
 # dockerd that outlives this script; true once it answers.
 start_engine() {
-    # A start that failed may have left its pid file behind.
-    if [ -f /var/run/docker.pid ] && ! kill -0 "$(cat /var/run/docker.pid)" 2> /dev/null; then rm -f /var/run/docker.pid; fi
     setsid nohup dockerd "$@" >> "$LOG" 2>&1 < /dev/null &
     local pid=$!
     for _ in $(seq 120); do
@@ -81,13 +96,15 @@ ensure_engine() {
     fi
     require_apt_and_root "no engine answers"
     install_engine
-    if engine_answers; then
-        say "engine $(docker version --format '{{.Server.Version}}') was started by its installation"
+    if [ -d /run/systemd/system ]; then systemctl start docker 2> /dev/null || true; fi
+    if engine_answers || await_running_engine; then
+        say "engine $(docker version --format '{{.Server.Version}}') answers, started by this host's own service"
         return
     fi
     mount_cgroups
     say "starting dockerd (log: $LOG)"
     if ! start_engine; then
+        await_running_engine || true
         say "dockerd did not start with a bridge network; trying without (builds then use the host's network)"
         start_engine --iptables=false --ip6tables=false --bridge=none || {
             tail -n 15 "$LOG" >&2

@@ -63,6 +63,8 @@ class GenerateConfig(Record):
     """Empty: all in the taxonomy."""
     count: int = Field(default=10, ge=0)
     """Requests per mode (skill mode: dealt over the domains in turn; seed mode: over the seeds)."""
+    tasks_per_seed: int = Field(default=0, ge=0)
+    """Requests that one seed may become; 0: as many as `count` leaves room for."""
     difficulty: Difficulty | Literal["mixed"] = "mixed"
     """`mixed` draws a level for each request by `difficulty_weights`."""
     difficulty_weights: dict[Difficulty, float] = {"easy": 0.3, "medium": 0.5, "hard": 0.2}

@@ -24,6 +24,7 @@ SCOPES: dict[str, tuple[str, ...]] = {
 
 EXCLUDED: dict[str, str] = {
     "generate.count": "a longer run has the same first requests",
+    "generate.tasks_per_seed": "as count",
     "generate.modes": "each mode enumerates its own requests",
     "generate.parallel": "how fast, not what",
     "rollout.attempts": "attempts are numbered; more of them leave the first alone",

@@ -46,7 +46,7 @@ def read_identity(run: RunDirectory) -> Identity | None:
         return None
     except ValidationError as error:
         raise UsageError(
-            f"{run.identity_path} is damaged ({error.errors()[0]['msg']}); restore it, or start a run with another --name"
+            f"{run.identity_path} is damaged ({error.errors()[0]['msg']}); restore it, or take another --name"
         ) from error
 
 

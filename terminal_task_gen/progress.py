@@ -56,7 +56,7 @@ class ProgressView:
         elif isinstance(event, StageFinished):
             self._finish(event)
         else:
-            self._console.print(event.text, highlight=False, markup=False)
+            self._say(event.text)
 
     def _start(self, event: StageStarted) -> None:
         self._reasons.clear()
@@ -69,7 +69,7 @@ class ProgressView:
             self._bar = self._live.add_task(event.stage, total=event.total, completed=event.done, note="")
         else:
             already = f" ({event.done} done before)" if event.done else ""
-            self._console.print(f"{event.stage}: {event.total - event.done} to do{already}", highlight=False)
+            self._say(f"{event.stage}: {event.total - event.done} to do{already}")
 
     def _advance(self, event: ItemFinished) -> None:
         self._done += 1
@@ -78,9 +78,7 @@ class ProgressView:
             self._live.update(self._bar, completed=self._done, note=self._summarise())
         elif time.monotonic() - self._last_line_at >= _PLAIN_EVERY_SEC:
             self._last_line_at = time.monotonic()
-            self._console.print(
-                f"{event.stage}: {self._done}/{self._total}  {self._summarise()}", highlight=False, markup=False
-            )
+            self._say(f"{event.stage}: {self._done}/{self._total}  {self._summarise()}")
 
     def _finish(self, event: StageFinished) -> None:
         if event.accepted + event.rejected + event.owed == 0:
@@ -91,7 +89,11 @@ class ProgressView:
             text += f" in {event.seconds:.1f} s"
         if self._live is not None and self._bar is not None:
             self._live.remove_task(self._bar)
-        self._console.print(text, highlight=False)
+        self._say(text)
+
+    def _say(self, text: str) -> None:
+        """A line of its own; long ones are the terminal's to wrap, so that a log stays greppable."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _summarise(self) -> str:
         return "  ".join(f"{reason} {count}" for reason, count in self._reasons.most_common(4))

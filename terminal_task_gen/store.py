@@ -238,7 +238,7 @@ class RunDirectory:
         return found
 
     def move_out(self, damages: Sequence[Damage]) -> Path:
-        """Take damaged lines out of their shards into logs/damaged-lines.txt, whose path is returned. Needs the lock."""
+        """Move damaged lines from their shards to logs/damaged-lines.txt, whose path is returned. Needs the lock."""
         bin_path = self.path / "logs" / "damaged-lines.txt"
         for path in sorted({damage.path for damage in damages}):
             bad = {damage.line_number for damage in damages if damage.path == path}

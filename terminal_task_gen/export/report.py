@@ -49,6 +49,8 @@ class RolledOut(Record):
     tampered: int
     recovered: int
     """Trajectories with a reply that could not be read and a readable one after it."""
+    tests: Counts
+    """Of all verdicts, by status."""
     crashed_tests: int
     """Trajectories in which a test died of something else than an assertion: perhaps the test's own fault."""
     usage: Usage
@@ -153,9 +155,18 @@ def list_funnel(report: Report) -> tuple[FunnelLine, ...]:
         *_list_branch("generate", "tasks", made.tasks, {"after repair": made.repaired}),
         *_list_branch("rollout", "attempts", rolled.attempts, {f"failed: {k}": n for k, n in rolled.reasons.items()}),
         *_list_branch(
-            "rollout", "trajectories", rolled.trajectories, {f"stopped: {k}": n for k, n in rolled.stop_reasons.items()}
+            "rollout",
+            "trajectories",
+            rolled.trajectories,
+            {
+                **{f"stopped: {word}": n for word, n in rolled.stop_reasons.items()},
+                "recovered from an unreadable reply": rolled.recovered,
+            },
         ),
         *_list_branch("rollout", "verdicts", rolled.trajectories, endings),
+        *_list_branch(
+            "rollout", "tests", sum(rolled.tests.values()), {f"test {k}": n for k, n in rolled.tests.items()}
+        ),
         *_list_branch("filter", "judged", sieved.kept + sieved.dropped, first),
         *_list_branch("filter", "kept", sieved.kept, {}),
     )

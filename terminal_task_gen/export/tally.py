@@ -34,6 +34,7 @@ class Tally:
         self._rollouts = _Stage()
         self._verdicts: Counter[str] = Counter()
         self._stop_reasons: Counter[str] = Counter()
+        self._tests: Counter[str] = Counter()
         self._rulings = _Rulings()
         self._groups = {kind: _Groups() for kind in ("domain", "mode", "difficulty")}
         self._samples = {name: array("d") for name in ("turns", "completion_tokens", "characters", "reward")}
@@ -113,6 +114,7 @@ class Tally:
             zero=self._verdicts["zero"],
             tampered=self._verdicts["tampered"],
             recovered=self._verdicts["recovered"],
+            tests=_sort(self._tests),
             crashed_tests=self._verdicts["crashed_tests"],
             usage=_round_cost(self._rollouts.usage),
         )
@@ -126,6 +128,7 @@ class Tally:
         self._verdicts[ending] += 1
         self._verdicts["tampered"] += verdict.tampered
         self._verdicts["recovered"] += _recovered(trajectory)
+        self._tests.update(test.status for test in verdict.tests)
         self._verdicts["crashed_tests"] += any(test.status == "crashed" for test in verdict.tests)
 
     def _count_groups(self, task: Task, word: str) -> None:

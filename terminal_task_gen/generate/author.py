@@ -26,6 +26,7 @@ from terminal_task_gen.task import GateResult, Lineage, Rejection, Request, Task
 from terminal_task_gen.taxonomy import Domain
 from terminal_task_gen.teacher import Reply, Teacher
 from terminal_task_gen.trajectory import Message
+from terminal_task_gen.verifier.bench import TestBench
 
 MAX_EVIDENCE_CHARS = 4_000
 SANDBOX_TRIES = 2
@@ -66,6 +67,7 @@ class Author:
     def __post_init__(self) -> None:
         # Gates hold sandboxes, which are dearer than replies that are waited for.
         self._slots = asyncio.Semaphore(self.config.sandbox.parallel)
+        self._bench = TestBench(self.factory, run_id=self.run_id)
 
     async def write_task(self, request: Request) -> Task | Rejection:
         """The whole way. Raises UsageError only."""
@@ -132,7 +134,7 @@ class Author:
         for attempt in range(1, SANDBOX_TRIES + 1):
             try:
                 async with self._slots:
-                    return await run_sandbox_gates(self.factory, spec, draft, limits)
+                    return await run_sandbox_gates(self.factory, self._bench, spec, draft, limits)
             except SandboxError:
                 if attempt == SANDBOX_TRIES:
                     raise

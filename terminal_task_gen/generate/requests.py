@@ -31,7 +31,8 @@ def enumerate_requests(
     domains: Mapping[str, Domain],
     seeds: Mapping[str, Seed],
 ) -> Iterator[Request]:
-    """`config.count` requests of one mode: domains in turn (skill), or the seeds in shuffled rounds (seed).
+    """`config.count` requests of a mode: domains in turn (skill), or the seeds in shuffled rounds (seed),
+    fewer where `tasks_per_seed` ends the rounds.
 
     Raises UsageError when there is nothing to make a request from.
     """
@@ -65,7 +66,7 @@ def _deal_skills(config: GenerateConfig, run_seed: int, domains: Mapping[str, Do
 def _deal_seeds(config: GenerateConfig, run_seed: int, seeds: Sequence[Seed]) -> Iterator[Request]:
     ordinals: Counter[str] = Counter()
     index = 0
-    for round_number in count():
+    for round_number in range(config.tasks_per_seed) if config.tasks_per_seed else count():
         for seed in _shuffle(seeds, _make_draw(run_seed, "seed round", round_number)):
             ordinals[seed.domain] += 1
             yield _make_request(

@@ -14,7 +14,8 @@ from terminal_task_gen.generate.draft import Draft
 from terminal_task_gen.sandbox import WORKDIR, ExecResult, Sandbox, SandboxFactory, SandboxFile, SandboxSpec
 from terminal_task_gen.task import GateResult, Limits, TaskFile
 from terminal_task_gen.trajectory import TestOutcome
-from terminal_task_gen.verifier import TestReport, run_tests
+from terminal_task_gen.verifier import TestReport
+from terminal_task_gen.verifier.bench import TestBench
 
 MAX_UNTOUCHED_WEIGHT = 0.0
 """Weight of tests that may pass with nothing done. A guard (`inputs unchanged`) belongs into a test of an output."""
@@ -24,16 +25,16 @@ MAX_LOG_CHARS = 1_500
 
 
 async def run_sandbox_gates(
-    factory: SandboxFactory, spec: SandboxSpec, draft: Draft, limits: Limits
+    factory: SandboxFactory, bench: TestBench, spec: SandboxSpec, draft: Draft, limits: Limits
 ) -> tuple[GateResult, ...]:
     """Collect, fail-first and, with a solution, the oracle. Raises RefusedError, SandboxError."""
     async with open_sandbox(factory, spec, draft.files) as sandbox:
-        untouched = await _run(sandbox, draft, limits)
+        untouched = await _run(bench, sandbox, spec, draft, limits)
     results = [check_collected(untouched, draft), check_fail_first(untouched)]
     if draft.solution is not None:
         async with open_sandbox(factory, spec, draft.files) as sandbox:
             solved = await run_solution(sandbox, draft.solution, timeout_sec=limits.agent_timeout_sec)
-            report = await _run(sandbox, draft, limits)
+            report = await _run(bench, sandbox, spec, draft, limits)
         results.append(check_oracle(report, solved))
     return tuple(results)
 
@@ -119,5 +120,6 @@ def _quote_output(solved: ExecResult) -> str:
     return solved.text[-MAX_LOG_CHARS:].strip() or "(no output)"
 
 
-async def _run(sandbox: Sandbox, draft: Draft, limits: Limits) -> TestReport:
-    return await run_tests(sandbox, tests=draft.tests, weights=draft.weights, timeout_sec=limits.verifier_timeout_sec)
+async def _run(bench: TestBench, sandbox: Sandbox, spec: SandboxSpec, draft: Draft, limits: Limits) -> TestReport:
+    timeout_sec = limits.verifier_timeout_sec
+    return await bench.run_tests(sandbox, spec.image, tests=draft.tests, weights=draft.weights, timeout_sec=timeout_sec)

@@ -31,6 +31,7 @@ from terminal_task_gen.sandbox.terminal import Terminal, TerminalOptions
 from terminal_task_gen.task import Rejection, Task
 from terminal_task_gen.teacher import Teacher
 from terminal_task_gen.trajectory import Timings, Trajectory, Verdict
+from terminal_task_gen.verifier.bench import TestBench
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Roller:
         self._run_id = run_id
         self._recordings_dir = recordings_dir if rollout.record else None
         self._dialect = JsonDialect()
+        self._bench = TestBench(factory, run_id=run_id)
 
     async def run(self, attempt: Attempt) -> Trajectory | Rejection:
         """Roll out once, again in a fresh sandbox where one broke, as often as the configuration allows."""
@@ -94,7 +96,7 @@ class Roller:
             cause = await agent.solve(task.instruction)
             solved = time.monotonic()
             # The terminal stays open: closing it would hang up on what the teacher left running in it.
-            verdict = await judge(sandbox, task)
+            verdict = await judge(sandbox, task, self._bench)
             moments = _Moments(begun, ready, solved, time.monotonic())
             driver = sandbox.driver
         return _make_trajectory(attempt, agent, cause, verdict, driver, _time(started_at, moments, agent))

@@ -12,18 +12,19 @@ from collections.abc import Sequence
 from terminal_task_gen.sandbox import Sandbox
 from terminal_task_gen.task import Task
 from terminal_task_gen.trajectory import Verdict
-from terminal_task_gen.verifier import list_tampering, run_tests
+from terminal_task_gen.verifier import list_tampering
+from terminal_task_gen.verifier.bench import TestBench
 
 MAX_SYSTEM_CHANGES = 200
 _WORKING_DIRS = ("/app", "/tmp", "/root", "/home", "/var", "/run")
 
 
-async def judge(sandbox: Sandbox, task: Task) -> Verdict:
+async def judge(sandbox: Sandbox, task: Task, bench: TestBench) -> Verdict:
     """Run the task's tests over the sandbox as it stands."""
     changes = await sandbox.list_changes()
     tampering = list_tampering(changes)
-    report = await run_tests(
-        sandbox, tests=task.tests, weights=task.weights, timeout_sec=task.limits.verifier_timeout_sec
+    report = await bench.run_tests(
+        sandbox, task.image, tests=task.tests, weights=task.weights, timeout_sec=task.limits.verifier_timeout_sec
     )
     return Verdict(
         reward=report.reward,

@@ -80,16 +80,19 @@ class _Results(Record):
     """First failure of each function."""
 
 
-async def run_tests(sandbox: Sandbox, *, tests: str, weights: Mapping[str, float], timeout_sec: float) -> TestReport:
+async def run_tests(
+    sandbox: Sandbox, *, tests: str, weights: Mapping[str, float], timeout_sec: float, kit: bytes | None = None
+) -> TestReport:
     """Run `tests` as /tests/test_outputs.py in /app, as root, and remove every trace of it.
 
-    `timeout_sec` is for the whole run; what finished before it still counts. Raises SandboxError only.
+    `timeout_sec` is for the whole run; what finished before it still counts. `kit` is the zip to take pytest from, by
+    default one of sources; `bench.py` has faster ones. Raises SandboxError only.
     """
     folder = f"/run/verifier-{secrets.token_hex(8)}"
     await sandbox.upload(
         [
             SandboxFile(f"{folder}/runner.py", _RUNNER.read_bytes(), mode=0o600),
-            SandboxFile(f"{folder}/kit.zip", pack_kit(), mode=0o600),
+            SandboxFile(f"{folder}/kit.zip", pack_kit() if kit is None else kit, mode=0o600),
             SandboxFile(f"{folder}/test_outputs.py", tests.encode(errors="surrogatepass"), mode=0o600),
         ]
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import FinishedDemo
-from tests.e2e.demo_run import count_in, read_lines, read_run, run_demo, summarise_verdicts
+from tests.e2e.demo_run import Lines, count_in, read_lines, read_run, run_demo, summarise_verdicts
 
 pytestmark = pytest.mark.bubblewrap
 
@@ -21,20 +22,26 @@ def test_it_ends_well_and_shows_every_path(demo: FinishedDemo) -> None:
     assert {task["lineage"]["mode"] for task in lines.tasks} == {"skill", "seed"}
     assert any(task["lineage"]["repair_rounds"] for task in lines.tasks)
     reasons = {row["reason"] for row in lines.rejected}
-    assert {"weights_sum", "leak", "fail_first", "oracle_failed", "no_task_block"} <= reasons
+    assert {"weights_sum", "leak_literal", "fail_first", "oracle", "no_task_block", "no_assertion"} <= reasons
     rewards = [row["verdict"]["reward"] for row in lines.trajectories]
     assert 1.0 in rewards and 0.0 in rewards and any(0.0 < reward < 1.0 for reward in rewards)
     assert "max_turns" in {row["stop_reason"] for row in lines.trajectories}
-    assert {row["drop_reason"].split(":")[0] for row in lines.dropped} >= {"contamination", "identity", "chinese"}
+    dropped = {finding["rule"] for row in lines.dropped for finding in row["findings"]}
+    assert dropped == {"contamination", "identity", "chinese"}
+
+
+def list_recovered(lines: Lines) -> list[dict[str, Any]]:
+    """Rollouts with a reply that could not be read and, later, one that could."""
+    return [
+        row
+        for row in lines.trajectories
+        for errors in [[bool(step["error"]) for step in row["steps"]]]
+        if any(errors) and not all(errors[errors.index(True) :])
+    ]
 
 
 def test_one_rollout_recovers_from_malformed_json(demo: FinishedDemo) -> None:
-    recovered = [
-        row
-        for row in read_run(demo.run).trajectories
-        if any(step["error"] for step in row["steps"]) and row["verdict"]["passed"]
-    ]
-    assert recovered
+    assert any(row["verdict"]["passed"] for row in list_recovered(read_run(demo.run)))
 
 
 def test_every_printed_number_can_be_recounted(demo: FinishedDemo) -> None:
@@ -48,6 +55,12 @@ def test_every_printed_number_can_be_recounted(demo: FinishedDemo) -> None:
     for reason, count in Counter(row["stop_reason"] for row in lines.trajectories).items():
         assert count_in(text, f"stopped: {reason}") == count
     assert count_in(text, "passed") == sum(row["verdict"]["passed"] for row in lines.trajectories)
+    tests = Counter(test["status"] for row in lines.trajectories for test in row["verdict"]["tests"])
+    for status, count in tests.items():
+        assert count_in(text, f"test {status}") == count
+    assert count_in(text, "recovered from an unreadable reply") == len(list_recovered(lines))
+    for rule in ("contamination", "identity", "chinese"):
+        assert count_in(text, f"dropped: {rule}") == sum(row["findings"][0]["rule"] == rule for row in lines.dropped)
     assert len(lines.kept) + len(lines.dropped) == len(lines.trajectories)
 
 

@@ -98,3 +98,11 @@ def test_no_seed_for_the_domains_is_a_usage_error() -> None:
     domains = {"lonely": make_domain("lonely")}
     with pytest.raises(UsageError, match="no seed belongs to lonely"):
         list(enumerate_requests(GenerateConfig(), run_seed=0, mode="seed", domains=domains, seeds=SEEDS))
+
+
+def test_a_seed_becomes_no_more_tasks_than_allowed() -> None:
+    config = GenerateConfig(count=100, tasks_per_seed=2)
+    requests = list(enumerate_requests(config, run_seed=1, mode="seed", domains=DOMAINS, seeds=SEEDS))
+    assert Counter(request.seed_id for request in requests) == {
+        seed.id: 2 for seed in SEEDS.values() if seed.domain in DOMAINS
+    }

@@ -9,6 +9,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
+from terminal_task_gen.errors import POLICY, Cause, UsageError
+from terminal_task_gen.rollout.attempt import enumerate_attempts
+from terminal_task_gen.trajectory import Trajectory, trajectory_id
 from tests.rollout.rollout_bench import (
     COPY,
     DONE,
@@ -21,10 +25,6 @@ from tests.rollout.rollout_bench import (
     open_bench,
     say,
 )
-
-from terminal_task_gen.errors import POLICY, Cause, UsageError
-from terminal_task_gen.rollout.attempt import enumerate_attempts
-from terminal_task_gen.trajectory import Trajectory, trajectory_id
 
 bubblewrap = pytest.mark.bubblewrap
 

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.rollout.rollout_bench import COPY, DONE, SUM, TESTS, Bench, WatchedBubblewrap, make_task, open_bench, say
 
 from terminal_task_gen.errors import POLICY, Cause
 from terminal_task_gen.rollout.verify import MAX_SYSTEM_CHANGES, select_system_changes
 from terminal_task_gen.sandbox.docker import DockerFactory
+from tests.rollout.rollout_bench import COPY, DONE, SUM, TESTS, Bench, WatchedBubblewrap, make_task, open_bench, say
 
 bubblewrap = pytest.mark.bubblewrap
 docker = pytest.mark.docker

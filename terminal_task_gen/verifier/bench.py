@@ -1,0 +1,66 @@
+"""Where tests are run with a kit that is compiled once an image, not anew in every sandbox.
+
+Compiling pytest costs more than most tests do. It is done in a sandbox of its own that no teacher has touched, so the
+bytecode can be trusted; it lives as long as the process. What does not compile is run from source.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from terminal_task_gen.sandbox import Sandbox, SandboxFactory, SandboxFile, SandboxSpec
+from terminal_task_gen.verifier import TestReport, run_tests
+from terminal_task_gen.verifier.kit import pack_kit
+
+_COMPILER = Path(__file__).with_name("compiler.py")
+_COMPILE_TIMEOUT_SEC = 120.0
+_MAX_KIT_BYTES = 32_000_000
+
+
+class TestBench:
+    """Runs tests in sandboxes of one driver. Safe to use from many coroutines at once."""
+
+    __test__ = False  # pytest: not a test class
+
+    def __init__(self, factory: SandboxFactory, *, run_id: str) -> None:
+        self._factory = factory
+        self._run_id = run_id
+        self._digests: dict[str, str] = {}
+        self._kits: dict[str, asyncio.Task[bytes]] = {}
+
+    async def run_tests(
+        self, sandbox: Sandbox, image: str, *, tests: str, weights: Mapping[str, float], timeout_sec: float
+    ) -> TestReport:
+        """As `verifier.run_tests`; `image` is what `sandbox` was started from. Raises SandboxError only."""
+        kit = await self._get_kit(image)
+        return await run_tests(sandbox, tests=tests, weights=weights, timeout_sec=timeout_sec, kit=kit)
+
+    async def _get_kit(self, image: str) -> bytes:
+        # Images of one digest share an interpreter; a driver without images gives "" for all.
+        key = self._digests.get(image)
+        if key is None:
+            key = self._digests[image] = await self._factory.get_image_digest(image)
+        if key not in self._kits:
+            self._kits[key] = asyncio.create_task(self._compile_kit(image))
+        try:
+            return await asyncio.shield(self._kits[key])
+        except BaseException:
+            if self._kits[key].done():
+                del self._kits[key]
+            raise
+
+    async def _compile_kit(self, image: str) -> bytes:
+        source = pack_kit()
+        sandbox = await self._factory.start(SandboxSpec(image=image, run_id=self._run_id, item_id="verifier-kit"))
+        try:
+            folder = "/tmp/kit"
+            files = [SandboxFile(f"{folder}/compiler.py", _COMPILER.read_bytes())]
+            await sandbox.upload([*files, SandboxFile(f"{folder}/in.zip", source)])
+            command = ["python3", "-I", "-B", f"{folder}/compiler.py", f"{folder}/in.zip", f"{folder}/out.zip"]
+            result = await sandbox.exec(command, timeout_sec=_COMPILE_TIMEOUT_SEC)
+            compiled = await sandbox.download(f"{folder}/out.zip", max_bytes=_MAX_KIT_BYTES)
+        finally:
+            await sandbox.close()
+        return compiled if compiled is not None and result.exit_code == 0 else source

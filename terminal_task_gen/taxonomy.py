@@ -28,6 +28,13 @@ class Skill(Record):
     text: str
 
 
+class Verification(Record):
+    """A trap for whoever writes the tests, and how to keep out of it."""
+
+    hard: str
+    easy: str
+
+
 class Domain(Record):
     """One taxonomy file."""
 
@@ -37,6 +44,16 @@ class Domain(Record):
     role: str
     focus: tuple[str, ...] = Field(min_length=1)
     tools: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ()
+    """Settings a task may play in; one of the axes along which tasks are made to differ. So are the next three."""
+    artifacts: tuple[str, ...] = ()
+    """Kinds of things the work is on or produces."""
+    constraints: tuple[str, ...] = ()
+    """Language or tool constraints."""
+    checks: tuple[str, ...] = ()
+    """Styles of verification."""
+    verification: tuple[Verification, ...] = ()
+    """What makes tests hard to write here, and the way out."""
     skills: dict[str, tuple[str, ...]] = Field(min_length=1)
     """Skill type → primitives."""
 

@@ -149,24 +149,18 @@ def list_funnel(report: Report) -> tuple[FunnelLine, ...]:
     """The funnel in the order of the flow, zero parts left out."""
     made, rolled, sieved = report.generated, report.rolled_out, report.filtered
     endings = {"passed": rolled.passed, "partial reward": rolled.partial, "zero reward": rolled.zero}
+    tests = {f"test {status}": n for status, n in rolled.tests.items()}
     first = {f"dropped: {rule.rule}": rule.first for rule in sieved.rules}
     return (
         *_list_branch("generate", "requests", made.requests, {f"rejected: {k}": n for k, n in made.reasons.items()}),
         *_list_branch("generate", "tasks", made.tasks, {"after repair": made.repaired}),
         *_list_branch("rollout", "attempts", rolled.attempts, {f"failed: {k}": n for k, n in rolled.reasons.items()}),
         *_list_branch(
-            "rollout",
-            "trajectories",
-            rolled.trajectories,
-            {
-                **{f"stopped: {word}": n for word, n in rolled.stop_reasons.items()},
-                "recovered from an unreadable reply": rolled.recovered,
-            },
+            "rollout", "trajectories", rolled.trajectories, {f"stopped: {k}": n for k, n in rolled.stop_reasons.items()}
         ),
+        *_list_branch("rollout", "recovered from an unreadable reply", rolled.recovered, {}),
         *_list_branch("rollout", "verdicts", rolled.trajectories, endings),
-        *_list_branch(
-            "rollout", "tests", sum(rolled.tests.values()), {f"test {k}": n for k, n in rolled.tests.items()}
-        ),
+        *_list_branch("rollout", "tests", sum(tests.values()), tests),
         *_list_branch("filter", "judged", sieved.kept + sieved.dropped, first),
         *_list_branch("filter", "kept", sieved.kept, {}),
     )

@@ -247,8 +247,10 @@ def test_the_parts_of_the_funnel_sum_up(tmp_path: Path) -> None:
     parts = {line.label: sum(p.count for p in lines if p.part_of == line.label) for line in lines if not line.part_of}
     counts = {line.label: line.count for line in lines if not line.part_of}
     assert counts == {
-        "requests": 7, "tasks": 4, "attempts": 8, "trajectories": 7, "verdicts": 7, "judged": 7, "kept": 4,
+        "requests": 7, "tasks": 4, "attempts": 8, "trajectories": 7, "recovered from an unreadable reply": 1,
+        "verdicts": 7, "tests": 14, "judged": 7, "kept": 4,
     }  # fmt: skip
+    assert parts["tests"] == 14
     assert (parts["requests"], parts["trajectories"], parts["verdicts"], parts["judged"]) == (3, 7, 7, 3)
 
 

@@ -105,28 +105,18 @@ class DockerSandbox:
         workdir: str = WORKDIR,
         max_output_bytes: int = 1_000_000,
     ) -> ExecResult:
-        transcript = Transcript(max_output_bytes)
-        command = ["/bin/sh", "-c", RUN_SCRIPT, "sh", workdir, *argv]
-        started = await self._engine.open_exec(
-            self.container_id, command, env=env or {}, workdir="/", stdin=bool(stdin)
-        )
-        try:
-            timed_out = not await self._follow(started, transcript, stdin, timeout_sec)
-            exit_code = await self._settle(started.exec_id)
-        finally:
-            await started.connection.close()
-        if transcript.session is None:
+        words = ["/bin/sh", "-c", RUN_SCRIPT, "sh", workdir, *argv]
+        command = DockerCommand(words, stdin, env or {}, timeout_sec, max_output_bytes)
+        outcome = await self._run(command)
+        if not outcome.began:
             await self._require_alive()
-            raise SandboxError("engine", f"the command could not be started: {transcript.complaint}")
-        if exit_code == KILLED:
+            async with self._make_room():
+                outcome = await self._run(command)
+        if not outcome.began:
+            raise SandboxError("engine", f"the command could not be started: {outcome.complaint}")
+        if outcome.result.exit_code == KILLED:
             await self._require_alive()
-        return ExecResult(
-            exit_code=KILLED if timed_out else exit_code,
-            stdout=transcript.stdout.content,
-            stderr=transcript.stderr.content,
-            timed_out=timed_out,
-            truncated=transcript.stdout.truncated or transcript.stderr.truncated,
-        )
+        return outcome.result
 
     async def open_stream(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> ByteStream:
         started = await self._engine.open_exec(self.container_id, argv, env=env or {}, workdir=WORKDIR, stdin=True)

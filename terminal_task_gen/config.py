@@ -88,7 +88,7 @@ class SandboxConfig(Record):
     """Where tasks run."""
 
     driver: Literal["auto", "docker", "bubblewrap"] = "auto"
-    """`auto`: Docker where an engine answers and the images are there, else bubblewrap."""
+    """`auto`: Docker where an engine answers, else bubblewrap."""
     parallel: int = Field(default=2, ge=1)
     """Sandboxes at once for gates."""
     image_prefix: str = "ttg"

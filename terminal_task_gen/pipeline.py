@@ -125,25 +125,28 @@ async def open_teacher(run: OpenRun, endpoint: EndpointConfig, *, field: str) ->
 
 
 async def resolve_driver(config: Config, run: RunDirectory, images: list[str], listener: Listener) -> SandboxFactory:
-    """The driver to use, checked: as configured; `auto` goes on with the run's own, else Docker if it answers."""
+    """The driver to use, checked: as configured; `auto` goes on with the run's own, else Docker if an engine answers.
+
+    An engine without the images is for the user to mend: falling back would quietly make tasks for another machine.
+    """
     identity = read_identity(run)
     wanted = config.sandbox.driver
     if wanted == "auto" and identity is not None:
         wanted = "docker" if identity.driver == "docker" else "bubblewrap"
-    if wanted != "auto":
-        factory = make_factory(config, wanted)
-        await factory.check(images)
-        return factory
-    docker = make_factory(config, "docker")
+    factory = make_factory(config, "docker" if wanted == "auto" else wanted)
     try:
-        await docker.check(images)
-    except PrerequisiteError as error:
-        await docker.close()
-        listener(Notice(f"sandbox: bubblewrap, because {error}"))
-        factory = make_factory(config, "bubblewrap")
+        if wanted == "auto":
+            try:
+                await factory.check([])
+            except PrerequisiteError as error:
+                await factory.close()
+                listener(Notice(f"sandbox: bubblewrap, because {error}"))
+                factory = make_factory(config, "bubblewrap")
         await factory.check(images)
-        return factory
-    return docker
+    except UsageError:
+        await factory.close()
+        raise
+    return factory
 
 
 @asynccontextmanager

@@ -1,14 +1,14 @@
 """Domains and their skills, read from `<dir>/<domain>.yaml`. The domain list is data: what lies there is what there is.
 
-    name: data_processing           title: Data Processing        image: data_processing
-    role: >  one sentence, the author's role in this domain
-    focus:   five bullets
-    tools:   what the image must have: commands, or python3:<module>; probed inside the image by `ttg images check`
-    scenarios, artifacts, constraints, checks:   axes along which tasks are made to differ, a phrase each
-    verification:   pairs of {hard: …, easy: …}
-    skills:
-      <Skill type>:
-        - one concrete primitive per line
+name: data_processing           title: Data Processing        image: data_processing
+role: >  one sentence, the author's role in this domain
+focus:   five bullets
+tools:   what the image must have: commands, or python3:<module>; probed inside the image by `ttg images check`
+scenarios, artifacts, constraints, checks:   axes along which tasks are made to differ, a phrase each
+verification:   pairs of {hard: …, easy: …}
+skills:
+  <Skill type>:
+    - one concrete primitive per line
 """
 
 from __future__ import annotations

@@ -50,7 +50,8 @@ install_engine() {
     install_packages "${packages[@]}" ca-certificates
 }
 
-# True when a dockerd that is on its way up (started by its package, say) answers in the end.
+# True when a dockerd that is on its way up (started by its package, say) answers in the end. One that lives and stays
+# silent is not to be meddled with: a second one would take its network away.
 await_running_engine() {
     if [ ! -f /var/run/docker.pid ]; then return 1; fi
     local pid
@@ -64,7 +65,7 @@ await_running_engine() {
         fi
         sleep 0.5
     done
-    return 1
+    die "a dockerd (process $pid) runs but does not answer; look at its log, or stop it and run this again"
 }
 
 # dockerd that outlives this script; true once it answers.
@@ -94,6 +95,7 @@ ensure_engine() {
         say "engine $(docker version --format '{{.Server.Version}}') answers"
         return
     fi
+    [ -z "${DOCKER_HOST:-}" ] || die "no engine answers at DOCKER_HOST=$DOCKER_HOST; start that one, or unset it"
     require_apt_and_root "no engine answers"
     install_engine
     if [ -d /run/systemd/system ]; then systemctl start docker 2> /dev/null || true; fi

@@ -303,17 +303,33 @@ async def serve_demo_teacher() -> AsyncIterator[str]:
         yield server.base_url
 
 
-async def serve_teacher(
-    folders: Sequence[Path], *, host: str, port: int, faults: str, latency_sec: float, announce: Callable[[str], None]
-) -> None:
+@dataclass(frozen=True)
+class ServeOptions:
+    """How `ttg teacher serve` serves."""
+
+    host: str
+    port: int
+    faults: str
+    """As `parse_faults` reads it."""
+    latency_sec: float
+    mailbox: Path | None
+    """Folder to take replies from, in place of the scripts."""
+    mailbox_timeout_sec: float
+
+
+async def serve_teacher(folders: Sequence[Path], options: ServeOptions, announce: Callable[[str], None]) -> None:
     """Serve scripts (the shipped ones when no folder is given) until cancelled; `announce` gets the base URL."""
-    scripted, fault_module = _load_scripted()
+    scripted, faults = _load_scripted()
+    mailbox = None
+    if options.mailbox is not None:
+        mailbox = scripted.Mailbox(options.mailbox, timeout_sec=options.mailbox_timeout_sec)
     await scripted.run_scripted(
         list(folders) or [REPERTOIRE],
-        host=host,
-        port=port,
-        faults=fault_module.parse_faults(faults),
-        latency_sec=latency_sec,
+        host=options.host,
+        port=options.port,
+        faults=faults.parse_faults(options.faults),
+        latency_sec=options.latency_sec,
+        mailbox=mailbox,
         announce=lambda server: announce(f"scripted teacher at {server.base_url} (Ctrl-C stops it)"),
     )
 

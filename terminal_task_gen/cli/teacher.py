@@ -21,7 +21,9 @@ SERVE_HELP = """Serve recorded replies as an OpenAI-compatible endpoint, with fa
 
   ttg teacher serve --faults rate_limit=0.1,server_error=0.05,hang=0.01,malformed=0.05 --latency-sec 0.2
 
-Then: ttg run configs/demo.yaml --base-url http://127.0.0.1:8000/v1
+  ttg teacher serve --mailbox letters/     # answer by hand: read NNNN-….request.md, write NNNN-….reply.md
+
+Then: ttg run configs/quickstart.yaml --base-url http://127.0.0.1:8000/v1 --model scripted --api-key-env ''
 """
 
 
@@ -37,13 +39,19 @@ def serve(
         str, typer.Option(help="Fault probabilities, e.g. rate_limit=0.1,hang=0.02.", rich_help_panel=options.WHAT)
     ] = "",
     latency_sec: Annotated[float, typer.Option(help="Wait before each answer.", rich_help_panel=options.WHAT)] = 0.0,
+    mailbox: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder: calls become files, replies are files put beside them.", rich_help_panel=options.WHAT
+        ),
+    ] = None,
+    mailbox_timeout_sec: Annotated[
+        float, typer.Option(help="How long a call waits for its reply file.", rich_help_panel=options.WHAT)
+    ] = 3600.0,
 ) -> None:
     """See SERVE_HELP."""
+    how = pipeline.ServeOptions(host, port, faults, latency_sec, mailbox, mailbox_timeout_sec)
     try:
-        asyncio.run(
-            pipeline.serve_teacher(
-                repertoire or [], host=host, port=port, faults=faults, latency_sec=latency_sec, announce=typer.echo
-            )
-        )
+        asyncio.run(pipeline.serve_teacher(repertoire or [], how, typer.echo))
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)

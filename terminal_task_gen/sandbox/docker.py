@@ -116,7 +116,13 @@ class DockerFactory:
             with suppress(SandboxError):
                 await engine.remove(container_id)
             raise SandboxError("sandbox_start", error.evidence) from error
-        sandbox = DockerSandbox(engine, container_id, lifeline, self._open.discard)
+        sandbox = DockerSandbox(
+            engine,
+            container_id,
+            lifeline=lifeline,
+            max_processes=spec.max_processes,
+            forget=self._open.discard,
+        )
         self._open.add(sandbox)
         return sandbox
 

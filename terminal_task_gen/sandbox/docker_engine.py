@@ -91,6 +91,9 @@ class Engine:
     async def remove(self, container_id: str) -> None:
         await self._call(self._client.api.remove_container, container_id, force=True, v=True)
 
+    async def limit_processes(self, container_id: str, max_processes: int) -> None:
+        await self._call(self._limit_processes, container_id, max_processes)
+
     async def is_running(self, container_id: str) -> bool:
         try:
             state = (await self._call(self._client.api.inspect_container, container_id))["State"]
@@ -147,10 +150,17 @@ class Engine:
     def _build_path(self, rest: str) -> str:
         return f"/v{self._client.api.api_version}/{rest}"
 
+    def _limit_processes(self, container_id: str, max_processes: int) -> None:
+        # The SDK has no word for this field of the API.
+        url = f"{self._client.api.base_url}{self._build_path(f'containers/{container_id}/update')}"
+        answer = self._client.api.post(url, json={"PidsLimit": max_processes}, timeout=CALL_TIMEOUT_SEC)
+        if not answer.ok:
+            raise build_refusal(answer.status_code, answer.text)
+
     def _read_file(self, container_id: str, path: str, max_bytes: int) -> bytes | None:
         api = self._client.api
         url = f"{api.base_url}{self._build_path(f'containers/{container_id}/archive')}"
-        answer = api.head(url, params={"path": path})
+        answer = api.head(url, params={"path": path}, timeout=CALL_TIMEOUT_SEC)
         if not answer.ok:
             self._explain_missing(container_id, path)
             return None

@@ -33,6 +33,7 @@ from terminal_task_gen.teacher.dialect import (
     read_call,
 )
 from terminal_task_gen.teacher.faults import NO_FAULTS, Fate, Fault, FaultProfile
+from terminal_task_gen.teacher.mailbox import Mailbox
 from terminal_task_gen.teacher.scripts import Repertoire, ScriptedReply, load_repertoire
 
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
@@ -62,8 +63,10 @@ class ScriptedTeacher:
         faults: FaultProfile = NO_FAULTS,
         latency_sec: float = 0.0,
         api_key: str | None = None,
+        mailbox: Mailbox | None = None,
     ) -> None:
         self._repertoire = repertoire
+        self._mailbox = mailbox
         self._profile = faults
         self._fate = Fate(faults)
         self._latency_sec = latency_sec
@@ -137,7 +140,12 @@ class ScriptedTeacher:
             return _error_response(400, str(error), None)
         if self._latency_sec:
             await asyncio.sleep(self._latency_sec)
-        reply = self._repertoire.find_reply(call.messages)
+        if self._mailbox is not None:
+            reply = await self._mailbox.await_reply(call)
+            if reply is None:
+                return _error_response(504, "Nobody put a reply into the mailbox in time.", None)
+        else:
+            reply = self._repertoire.find_reply(call.messages)
         if reply is None:
             self._unmatched += 1
             reply = ScriptedReply(source="none", content=UNMATCHED)
@@ -188,9 +196,15 @@ async def serve_scripted(
     faults: FaultProfile = NO_FAULTS,
     latency_sec: float = 0.0,
     api_key: str | None = None,
+    mailbox: Mailbox | None = None,
 ) -> AsyncIterator[ScriptedTeacher]:
-    """A server in this process, in this loop, as long as the block lasts. Raises UsageError (scripts, address)."""
-    server = ScriptedTeacher(load_repertoire(repertoire_dirs), faults=faults, latency_sec=latency_sec, api_key=api_key)
+    """A server in this process, in this loop, as long as the block lasts; with a mailbox, the scripts are not asked.
+
+    Raises UsageError (scripts, address).
+    """
+    server = ScriptedTeacher(
+        load_repertoire(repertoire_dirs), faults=faults, latency_sec=latency_sec, api_key=api_key, mailbox=mailbox
+    )
     await server.start(host, port)
     try:
         yield server
@@ -205,10 +219,13 @@ async def run_scripted(
     port: int,
     faults: FaultProfile,
     latency_sec: float,
+    mailbox: Mailbox | None = None,
     announce: Callable[[ScriptedTeacher], None],
 ) -> None:
     """Serve until cancelled; `announce` is called once, when calls can come."""
-    async with serve_scripted(repertoire_dirs, host=host, port=port, faults=faults, latency_sec=latency_sec) as server:
+    async with serve_scripted(
+        repertoire_dirs, host=host, port=port, faults=faults, latency_sec=latency_sec, mailbox=mailbox
+    ) as server:
         announce(server)
         await asyncio.Event().wait()
 

@@ -84,7 +84,8 @@ class ProgressView:
         if event.accepted + event.rejected + event.owed == 0:
             text = f"{event.stage}: nothing to do, all {self._total} were done before"
         else:
-            text = f"{event.stage}: {event.accepted} accepted, {event.rejected} rejected"
+            words = ("kept", "dropped") if event.stage == "filter" else ("accepted", "rejected")
+            text = f"{event.stage}: {event.accepted} {words[0]}, {event.rejected} {words[1]}"
             text += f", {event.owed} owed" if event.owed else ""
             text += f" in {event.seconds:.1f} s"
         if self._live is not None and self._bar is not None:

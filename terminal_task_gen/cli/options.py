@@ -70,11 +70,13 @@ def split_commas(values: list[str] | None) -> list[str]:
 
 def load_new_config(file: Path | None, flags: dict[str, Any], overrides: list[str] | None) -> Config:
     """Configuration of `generate` and `run`: a run that is there already goes on with its own, flags on top."""
+    if file is not None and (file.parent / "run.json").is_file():
+        return load_run_config(file.parent, flags, overrides)
     config = load_config(file, overrides or [], flags)
     saved = RunDirectory(config.run_dir).config_path
     if file is None and saved.is_file():
         config = load_config(saved, overrides or [], flags)
-    return config
+    return _make_absolute(config)
 
 
 def load_run_config(run: Path, flags: dict[str, Any], overrides: list[str] | None) -> Config:
@@ -85,7 +87,19 @@ def load_run_config(run: Path, flags: dict[str, Any], overrides: list[str] | Non
             f"{run} is not a run directory (no config.yaml); make one with: ttg generate --name {run.name}"
         )
     path = run.resolve()
-    place = {"output_dir": str(run.parent), "name": path.name} if run.name == path.name else {}
-    return load_config(
-        saved, overrides or [], {**flags, **(place or {"output_dir": str(path.parent), "name": path.name})}
+    flags = {**flags, "output_dir": str(run.parent if run.name == path.name else path.parent), "name": path.name}
+    return _make_absolute(load_config(saved, overrides or [], flags))
+
+
+def _make_absolute(config: Config) -> Config:
+    """Folders and files it names are found again when the run is resumed from another directory."""
+    return config.model_copy(
+        update={
+            "taxonomy_dirs": tuple(path.absolute() for path in config.taxonomy_dirs),
+            "image_dirs": tuple(path.absolute() for path in config.image_dirs),
+            "seed_dirs": tuple(path.absolute() for path in config.seed_dirs),
+            "filter": config.filter.model_copy(
+                update={"benchmarks": tuple(path.absolute() for path in config.filter.benchmarks)}
+            ),
+        }
     )

@@ -110,3 +110,14 @@ def test_no_key_is_written_anywhere(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert files and not [path for path in files if key.encode() in path.read_bytes()]
+
+
+def test_a_run_goes_on_from_its_own_folder_wherever_it_and_we_are(demo: FinishedDemo, tmp_path: Path) -> None:
+    moved, elsewhere = tmp_path / "moved", tmp_path / "elsewhere"
+    shutil.copytree(demo.run, moved)
+    elsewhere.mkdir()
+    command = [sys.executable, "-m", "terminal_task_gen", "filter", str(moved)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=elsewhere, env=ENVIRON)
+    assert result.returncode == 0, result.stderr
+    assert list(elsewhere.iterdir()) == []
+    assert read_run(moved).kept == read_run(demo.run).kept

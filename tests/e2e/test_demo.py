@@ -22,7 +22,7 @@ def test_it_ends_well_and_shows_every_path(demo: FinishedDemo) -> None:
     assert {task["lineage"]["mode"] for task in lines.tasks} == {"skill", "seed"}
     assert any(task["lineage"]["repair_rounds"] for task in lines.tasks)
     reasons = {row["reason"] for row in lines.rejected}
-    assert {"weights_sum", "leak_literal", "fail_first", "oracle", "no_task_block", "no_assertion"} <= reasons
+    assert {"weights_sum", "leak_literal", "fail_first", "oracle", "no_task_block", "trivial_assertion"} <= reasons
     rewards = [row["verdict"]["reward"] for row in lines.trajectories]
     assert 1.0 in rewards and 0.0 in rewards and any(0.0 < reward < 1.0 for reward in rewards)
     assert "max_turns" in {row["stop_reason"] for row in lines.trajectories}

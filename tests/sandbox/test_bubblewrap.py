@@ -68,7 +68,7 @@ async def test_nothing_of_the_user_is_seen(
     assert await run(sandbox, "ls /etc/shadow /etc/ssh /etc/resolv.conf /etc/ssl/private /sys 2>/dev/null") == ""
     assert (await run(sandbox, "cut -d: -f1 /etc/passwd")).split() == ["root", "nobody"]
     assert "of-the-host" not in await run(sandbox, "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' '\\n'")
-    assert (await run(sandbox, "cat /proc/[0-9]*/comm; :")).split() == ["python3", "bash", "cat"]
+    assert (await run(sandbox, "cat /proc/[0-9]*/comm; :")).split() == ["python3", "bash"]
 
 
 async def test_the_system_cannot_be_changed(factory: BubblewrapFactory, build_spec: BuildSpec) -> None:

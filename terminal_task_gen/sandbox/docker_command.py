@@ -8,6 +8,7 @@ Nothing inside but /bin/sh is needed.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -25,7 +26,9 @@ POLL_SEC = 0.02
 STREAMED_STDIN_BYTES = 32_768
 """More than this goes in as a file. An engine that cannot write what a command leaves unread (it holds 64 KiB) takes
 minutes to notice that the command has ended."""
-RUN_SCRIPT = f"echo $$ >&2; {ENTER_SCRIPT}"
+RUN_SCRIPT = f"echo pid:$$ >&2; {ENTER_SCRIPT}"
+_BEGIN = re.compile(rb"^pid:(\d+)\n", re.MULTILINE)
+_MAX_HEAD_BYTES = 65_536
 RUN_WITH_FILE_SCRIPT = f'exec <"$1" || exit 126; rm -f "$1"; shift; {RUN_SCRIPT}'
 
 
@@ -53,7 +56,11 @@ class NotBegunError(SandboxError):
 
 
 class Transcript:
-    """Both streams of a command; the first line of stderr is its process id, not output."""
+    """Both streams of a command. Output begins after the line of stderr that says its process id.
+
+    What comes before that is not the command's: the dynamic linker complains there of a bad /etc/ld.so.preload, and a
+    teacher who wrote one must not get out of its verdict by it.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self.stdout = Output(max_bytes)
@@ -78,14 +85,13 @@ class Transcript:
         if self.session is not None:
             self.stderr.take(data)
             return
-        line, newline, rest = (self._head + data).partition(b"\n")
-        if newline and line.isdigit():
-            self.session = int(line)
+        self._head = (self._head + data)[-_MAX_HEAD_BYTES:]
+        begin = _BEGIN.search(self._head)
+        if begin is not None:
+            self.session = int(begin[1])
             self.begun.set()
-            if rest:
+            if rest := self._head[begin.end() :]:
                 self.stderr.take(rest)
-        else:
-            self._head += data
 
 
 class RunningCommand:

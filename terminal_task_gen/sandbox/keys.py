@@ -13,6 +13,7 @@ two apart.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 CHUNK_BYTES = 1000
@@ -32,7 +33,8 @@ _BACKGROUND = re.compile(r"(?<![&>|<\\])&(?=[\s;)]|$)")
 class Keys:
     """Commands that type one string, and what a shell at its prompt would make of it."""
 
-    commands: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    """Commands by line of the text; a shell that reads draws a prompt after each."""
     expected_prompts: int
     """Prompts that a shell draws when it has consumed them: one for each Enter, one for an interrupt."""
     starts_background: bool
@@ -43,13 +45,18 @@ def encode_keystrokes(keystrokes: str, pane: str, *, at_prompt: bool) -> Keys:
     """An empty string gives no command at all. `at_prompt`: the shell reads, not a program."""
     if _KEY.fullmatch(keystrokes):
         prompts = 1 if _ENTER.fullmatch(keystrokes) or _INTERRUPT.fullmatch(keystrokes) else 0
-        return Keys((f"send-keys -t {pane} {_quote(keystrokes)}",), prompts, starts_background=False)
+        return Keys(((f"send-keys -t {pane} {_quote(keystrokes)}",),), prompts, starts_background=False)
     data = keystrokes.encode(errors="replace")
     if not at_prompt and data.find(b"\n") == len(data) - 1:
         data = data.replace(b"\n", b"\r")
-    chunks = (data[start : start + CHUNK_BYTES] for start in range(0, len(data), CHUNK_BYTES))
-    commands = tuple(f"send-keys -t {pane} -H {chunk.hex(' ')}" for chunk in chunks)
-    return Keys(commands, sum(map(data.count, (b"\n", b"\r", b"\x03"))), bool(_BACKGROUND.search(keystrokes)))
+    parts = data.splitlines(keepends=True) if at_prompt else [data]
+    lines = tuple(tuple(_type_bytes(part, pane)) for part in parts if part)
+    return Keys(lines, sum(map(data.count, (b"\n", b"\r", b"\x03"))), bool(_BACKGROUND.search(keystrokes)))
+
+
+def _type_bytes(data: bytes, pane: str) -> Iterator[str]:
+    for start in range(0, len(data), CHUNK_BYTES):
+        yield f"send-keys -t {pane} -H {data[start : start + CHUNK_BYTES].hex(' ')}"
 
 
 def _quote(key: str) -> str:

@@ -40,6 +40,8 @@ TERM = "tmux-256color"
 MAX_DURATION_SEC = 60.0
 MIN_WAIT_SEC = 0.3
 SETTLE_SEC = 0.2
+PACE_PATIENCE_SEC = 0.5
+"""How long typing waits for the shell to read again; when it does not, a program has the input."""
 START_TIMEOUT_SEC = 30.0
 FIRST_PROMPT_TIMEOUT_SEC = 10.0
 EXEC_TIMEOUT_SEC = 20.0
@@ -124,8 +126,7 @@ class Terminal:
         """Type `keystrokes`, then wait at most `duration_sec` as the module says. Raises SandboxError."""
         step = self._begin_step(keystrokes, duration_sec)
         try:
-            if step.keys.commands:
-                await self._feed.client.request(*step.keys.commands)
+            await self._type(step)
             await self._wait(step)
         except StreamEndedError:
             pass
@@ -174,8 +175,27 @@ class Terminal:
         wait_sec = min(MAX_DURATION_SEC, duration_sec) if duration_sec > MIN_WAIT_SEC else MIN_WAIT_SEC
         marks = self._feed.marks
         keys = encode_keystrokes(keystrokes, _PANE, at_prompt=marks.state == "prompt")
-        before = marks.prompts if keys.commands else self._prompts_seen
+        before = marks.prompts if keys.lines else self._prompts_seen
         return _Step(keys, before, marks.jobs, marks.state == "prompt", now, now + wait_sec)
+
+    async def _type(self, step: _Step) -> None:
+        """At the prompt line by line, the next when the shell reads again; else, or once it keeps us waiting, at once.
+
+        What comes while a shell is between two lines is echoed by the kernel and again by the line editor, so that
+        a here-document would stand on the screen twice, now and then.
+        """
+        loop = asyncio.get_running_loop()
+        patience_until = loop.time() + PACE_PATIENCE_SEC
+        lines = step.keys.lines
+        for number, line in enumerate(lines, start=1):
+            await self._feed.client.request(*line)
+            if number == len(lines) or loop.time() >= patience_until:
+                continue
+            while self._feed.marks.prompts - step.prompts_before < number and not self._feed.client.ended:
+                if not await self._feed.wait_activity(patience_until):
+                    break
+            else:
+                patience_until = max(patience_until, loop.time() + PACE_PATIENCE_SEC)
 
     async def _wait(self, step: _Step) -> None:
         loop = asyncio.get_running_loop()
@@ -199,7 +219,7 @@ class Terminal:
         if marks.state == "lost":
             return quiet_since + SETTLE_SEC
         drawn = marks.prompts - step.prompts_before
-        typed_only = bool(step.keys.commands) and not step.keys.expected_prompts and step.at_prompt
+        typed_only = bool(step.keys.lines) and not step.keys.expected_prompts and step.at_prompt
         if marks.state != "prompt" or not (drawn or typed_only):
             return step.deadline
         all_consumed = 0 < step.keys.expected_prompts <= drawn

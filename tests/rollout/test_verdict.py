@@ -113,6 +113,7 @@ async def test_a_solved_task_in_docker(docker_bench: Bench) -> None:
     [
         ("cp --remove-destination /bin/true $(readlink -f /usr/bin/python3)\n", "/usr/bin/python3"),
         ("echo libc.so.6 > /etc/ld.so.preload\n", "/etc/ld.so.preload"),
+        ("echo /lib/no-such.so > /etc/ld.so.preload\n", "/etc/ld.so.preload"),
     ],
 )
 async def test_tampering_is_flagged_in_docker(docker_bench: Bench, keys: str, path: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 
 from terminal_task_gen.sandbox.keys import CHUNK_BYTES, Keys, encode_keystrokes
@@ -13,8 +15,9 @@ def encode(keystrokes: str, *, at_prompt: bool = True) -> Keys:
 
 def get_typed(keys: Keys) -> bytes:
     prefix = "send-keys -t %0 -H "
-    assert all(command.startswith(prefix) for command in keys.commands)
-    return b"".join(bytes.fromhex(command.removeprefix(prefix)) for command in keys.commands)
+    commands = list(chain.from_iterable(keys.lines))
+    assert all(command.startswith(prefix) for command in commands)
+    return b"".join(bytes.fromhex(command.removeprefix(prefix)) for command in commands)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +42,7 @@ def test_long_text_is_cut_into_commands_and_whole() -> None:
     text = "".join(f"line {i} é\n" for i in range(10_000))
     keys = encode(text)
     assert get_typed(keys) == text.encode()
-    assert max(map(len, keys.commands)) < 4 * CHUNK_BYTES
+    assert max(map(len, chain.from_iterable(keys.lines))) < 4 * CHUNK_BYTES
     assert keys.expected_prompts == 10_000
 
 
@@ -72,7 +75,7 @@ def test_one_line_to_a_program_ends_as_with_the_enter_key(text: str, typed: byte
     ],
 )
 def test_a_key_name_is_that_key(key: str) -> None:
-    assert encode(key).commands == (f"send-keys -t %0 '{key}'",)
+    assert encode(key).lines == ((f"send-keys -t %0 '{key}'",),)
 
 
 @pytest.mark.parametrize("text", ["C-", "C-cc", "Upwards", "F13", "0x41", "x", ";", "-l", "C-c C-c", "C-\n"])

@@ -14,6 +14,9 @@ from terminal_task_gen.sandbox import Sandbox, SandboxFactory, SandboxFile, Sand
 from terminal_task_gen.verifier import TestReport, run_tests
 from terminal_task_gen.verifier.kit import pack_kit
 
+KIT_ITEM_ID = "verifier-kit"
+"""Label of the sandbox in which a kit is compiled."""
+
 _COMPILER = Path(__file__).with_name("compiler.py")
 _COMPILE_TIMEOUT_SEC = 120.0
 _MAX_KIT_BYTES = 32_000_000
@@ -53,7 +56,7 @@ class TestBench:
 
     async def _compile_kit(self, image: str) -> bytes:
         source = pack_kit()
-        sandbox = await self._factory.start(SandboxSpec(image=image, run_id=self._run_id, item_id="verifier-kit"))
+        sandbox = await self._factory.start(SandboxSpec(image=image, run_id=self._run_id, item_id=KIT_ITEM_ID))
         try:
             folder = "/tmp/kit"
             files = [SandboxFile(f"{folder}/compiler.py", _COMPILER.read_bytes())]

@@ -24,6 +24,7 @@ from terminal_task_gen.sandbox.bubblewrap import BubblewrapFactory, BubblewrapSa
 from terminal_task_gen.task import Limits, Lineage, Rejection, Task, TaskFile
 from terminal_task_gen.teacher.client import OpenAITeacher
 from terminal_task_gen.trajectory import Trajectory, trajectory_id
+from terminal_task_gen.verifier.bench import KIT_ITEM_ID
 
 MODEL = "scripted"
 TESTS = """
@@ -89,7 +90,7 @@ class Endpoint:
 
 
 class WatchedBubblewrap(BubblewrapFactory):
-    """Remembers what it started, so that a test can kill it."""
+    """Remembers what it started for attempts, so that a test can kill it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,7 +98,8 @@ class WatchedBubblewrap(BubblewrapFactory):
 
     async def start(self, spec: SandboxSpec) -> BubblewrapSandbox:
         sandbox = await super().start(spec)
-        self.started.append(sandbox)
+        if spec.item_id != KIT_ITEM_ID:
+            self.started.append(sandbox)
         return sandbox
 
     def kill_first(self) -> None:

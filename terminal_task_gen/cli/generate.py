@@ -27,13 +27,14 @@ def generate(
         list[str] | None, typer.Option(help="skill or seed; may be repeated.", rich_help_panel=options.WHAT)
     ] = None,
     domain: Annotated[
-        list[str] | None, typer.Option(help="Domains, with commas or repeated [all].", rich_help_panel=options.WHAT)
+        list[str] | None,
+        typer.Option(help="Domains, with commas or repeated (default: all).", rich_help_panel=options.WHAT),
     ] = None,
     count: Annotated[
-        int | None, typer.Option("--count", "-n", help="Requests per mode [10].", rich_help_panel=options.WHAT)
+        int | None, typer.Option("--count", "-n", help="Requests per mode (default: 10).", rich_help_panel=options.WHAT)
     ] = None,
     difficulty: Annotated[
-        str | None, typer.Option(help="easy, medium, hard or mixed [mixed].", rich_help_panel=options.WHAT)
+        str | None, typer.Option(help="easy, medium, hard or mixed (default: mixed).", rich_help_panel=options.WHAT)
     ] = None,
     taxonomy: options.Taxonomy = None,
     images: options.Images = None,

@@ -20,7 +20,7 @@ from terminal_task_gen.taxonomy import load_domains
 
 app = typer.Typer(no_args_is_help=True, help="Build, list and check the domain images.")
 
-NAMES_HELP = "Image folders, e.g. security [all]."
+NAMES_HELP = "Image folders, e.g. security (default: all)."
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help=NAMES_HELP, show_default=False)]
 Prefix = Annotated[str, typer.Option(help="Images are called PREFIX-NAME:TAG.", rich_help_panel=options.HOW)]
 Tag = Annotated[str, typer.Option(help="Tag of the images.", rich_help_panel=options.HOW)]

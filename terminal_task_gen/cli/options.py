@@ -22,17 +22,18 @@ ConfigFile = Annotated[
 Name = Annotated[
     str | None, typer.Option(help="Name of the run; its folder is OUTPUT_DIR/NAME.", rich_help_panel=WHERE)
 ]
-OutputDir = Annotated[Path | None, typer.Option(help="Folder of all runs [runs].", rich_help_panel=WHERE)]
+OutputDir = Annotated[Path | None, typer.Option(help="Folder of all runs (default: runs).", rich_help_panel=WHERE)]
 BaseUrl = Annotated[
     str | None, typer.Option(help="OpenAI-compatible endpoint, e.g. http://host:8000/v1.", rich_help_panel=TEACHER)
 ]
 Model = Annotated[str | None, typer.Option(help="Model to ask for.", rich_help_panel=TEACHER)]
 ApiKeyEnv = Annotated[
     str | None,
-    typer.Option(help="Variable that holds the key [OPENAI_API_KEY]; '' for none.", rich_help_panel=TEACHER),
+    typer.Option(help="Variable that holds the key (default: OPENAI_API_KEY); '' for none.", rich_help_panel=TEACHER),
 ]
 Sandbox = Annotated[
-    str | None, typer.Option(help="auto, docker or bubblewrap [auto: Docker if it answers].", rich_help_panel=HOW)
+    str | None,
+    typer.Option(help="auto, docker or bubblewrap (auto, the default: Docker if it answers).", rich_help_panel=HOW),
 ]
 Parallel = Annotated[int | None, typer.Option(help="Items worked on at once.", rich_help_panel=HOW)]
 Taxonomy = Annotated[

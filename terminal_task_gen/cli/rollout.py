@@ -24,7 +24,9 @@ The actor is the author's endpoint unless --base-url and --model (or teacher.act
 
 def rollout(
     run: options.RunArgument,
-    attempts: Annotated[int | None, typer.Option(help="Rollouts per task [1].", rich_help_panel=options.HOW)] = None,
+    attempts: Annotated[
+        int | None, typer.Option(help="Rollouts per task (default: 1).", rich_help_panel=options.HOW)
+    ] = None,
     parallel: options.Parallel = None,
     sandbox: options.Sandbox = None,
     base_url: options.BaseUrl = None,

@@ -33,7 +33,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.", rich_help_panel=options.WHERE)] = "127.0.0.1",
     repertoire: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of scripts [the shipped ones].", rich_help_panel=options.WHAT),
+        typer.Option(help="Folder of scripts (default: the shipped ones).", rich_help_panel=options.WHAT),
     ] = None,
     faults: Annotated[
         str, typer.Option(help="Fault probabilities, e.g. rate_limit=0.1,hang=0.02.", rich_help_panel=options.WHAT)

@@ -43,3 +43,9 @@ def test_readme_opens_with_the_command_and_its_output() -> None:
     assert "make demo" in head
     assert "──►" in head or "→" in head
     assert "corpus" in head
+
+
+def test_the_reference_is_what_the_code_says(tmp_path: Path) -> None:
+    written = tmp_path / "reference.md"
+    subprocess.run([sys.executable, str(REPOSITORY / "scripts/write_reference.py"), str(written)], check=True)
+    assert written.read_text() == (REPOSITORY / "docs/reference.md").read_text(), "run: make docs"

@@ -18,7 +18,7 @@ HELP = """Let the actor teacher solve a run's tasks in real terminals, and judge
 
   ttg rollout runs/first --attempts 4 --parallel 8 --set rollout.max_turns=30
 
-The actor is the author's endpoint unless --base-url and --model (or teacher.actor) say otherwise.
+The actor is the author's endpoint; --base-url, --model and --api-key-env (or teacher.actor) change what differs.
 """
 
 
@@ -35,14 +35,11 @@ def rollout(
     override: options.Override = None,
 ) -> None:
     """See HELP."""
-    flags = options.make_tree(
-        rollout__attempts=attempts,
-        rollout__parallel=parallel,
-        sandbox__driver=sandbox,
-        teacher__actor__base_url=base_url,
-        teacher__actor__model=model,
-        teacher__actor__api_key_env=api_key_env,
-    )
+    flags = options.make_tree(rollout__attempts=attempts, rollout__parallel=parallel, sandbox__driver=sandbox)
+    actor = options.make_tree(base_url=base_url, model=model, api_key_env=api_key_env)
+    if actor:
+        saved = options.load_run_config(run, {}, None).teacher
+        flags["teacher"] = {"actor": {**saved.get_actor().model_dump(mode="json"), **actor}}
     config = options.load_run_config(run, flags, override)
     code = drive(config, [pipeline.rollout])
     typer.echo(f"trajectories: {config.run_dir}/trajectories   next: ttg filter {config.run_dir}")

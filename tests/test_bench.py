@@ -1,4 +1,4 @@
-"""The bench compiles the verifier's kit once an image, in a sandbox of its own, and judges as the verifier alone does."""
+"""The bench compiles the kit once an image, in a sandbox of its own, and judges as the verifier alone does."""
 
 from __future__ import annotations
 

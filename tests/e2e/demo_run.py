@@ -32,12 +32,12 @@ def start_demo(runs: Path, *args: str) -> subprocess.Popen[str]:
 
 def kill_after(process: subprocess.Popen[str], seconds: float) -> bool:
     """kill -9 after a while; False when it had ended by itself."""
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        return True
+    with process:
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            return True
     return False
 
 

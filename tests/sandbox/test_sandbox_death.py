@@ -192,7 +192,7 @@ async def test_nothing_outlives_a_killed_owner(
     assert owner.stdout is not None
     assert await owner.stdout.readline() == b"ready\n"
     sleeping = [f"sleep\0{marker}" for marker in markers] + [f"sleep-{marker}\0900" for marker in markers]
-    assert all(list_host_processes(line) for line in sleeping)
+    assert await wait_until(lambda: all(list_host_processes(line) for line in sleeping))
     assert await factory.sweep(run_id) == 0, "a sweep must leave the living alone"
     owner.send_signal(signal.SIGKILL)
     await owner.wait()

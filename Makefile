@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-IMAGES := data_processing security scientific_computing
 
 .PHONY: help demo test check format docs images install install-dev system-demo system-test clean
 
@@ -31,8 +30,10 @@ format: install-dev ## put the code in shape
 docs: install-dev ## write docs/reference.md from the code
 	$(BIN)/python scripts/write_reference.py docs/reference.md
 
-images: install-dev system-test ## build the domain images
-	$(BIN)/ttg images build $(IMAGES)
+images: install-dev system-test ## build and check the domain images and the taxonomy
+	$(BIN)/ttg images build
+	$(BIN)/ttg images check
+	$(BIN)/ttg taxonomy check
 
 install: system-demo $(VENV)/.installed
 install-dev: system-demo $(VENV)/.installed-dev

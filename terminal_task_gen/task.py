@@ -22,6 +22,15 @@ Mode = Literal["skill", "seed"]
 Difficulty = Literal["easy", "medium", "hard"]
 
 
+class Axes(Record):
+    """What a task is made to differ in besides its skills: a phrase each, empty where the domain offers none."""
+
+    scenario: str = ""
+    artifact: str = ""
+    constraint: str = ""
+    check: str = ""
+
+
 class Request(Record):
     """One unit of generation work; `index` counts within its mode, so a longer run has the same first requests."""
 
@@ -34,6 +43,8 @@ class Request(Record):
     """Counts from 1 within (mode, domain); shown to the author as the commission number."""
     skills: tuple[str, ...] = ()
     """Skill texts shown to the author (skill mode)."""
+    axes: Axes = Axes()
+    """Shown to the author as given."""
     seed_id: str | None = None
 
 
@@ -73,6 +84,8 @@ class Lineage(Record):
     mode: Mode
     index: int
     seed_id: str | None = None
+    axes: Axes = Axes()
+    """As given to the author."""
     author_model: str
     prompt_version: str
     repair_rounds: int = 0

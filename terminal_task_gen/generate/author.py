@@ -165,6 +165,7 @@ class Author:
                 mode=request.mode,
                 index=request.index,
                 seed_id=request.seed_id,
+                axes=request.axes,
                 author_model=self.teacher.model,
                 prompt_version=PROMPT_VERSION,
                 repair_rounds=commission.repairs,

@@ -1,26 +1,24 @@
 """Enumerates the units of generation work; nothing here asks anybody or reads anything.
 
-A pure function of its arguments. Each request's draws are keyed by (run seed, mode, index) alone, so the first n
-requests are the same whatever the count, and none depends on how far the others got.
+A pure function of its arguments. A request's difficulty is keyed by (run seed, mode, index), its skills and axes by
+(run seed, mode, domain, ordinal), so the first n requests are the same whatever the count, and what a domain's n-th
+author gets does not depend on which other domains take part. How draws are spread evenly is `sampling.py`'s matter.
 """
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, islice
-from typing import TypeVar
 
 from terminal_task_gen.config import GenerateConfig
 from terminal_task_gen.errors import UsageError
+from terminal_task_gen.generate.sampling import deal_axes, deal_combinations, make_draw, shuffle
 from terminal_task_gen.records import content_id
 from terminal_task_gen.seeds import Seed
 from terminal_task_gen.task import Difficulty, Mode, Request
-from terminal_task_gen.taxonomy import Domain
-
-Choice = TypeVar("Choice")
+from terminal_task_gen.taxonomy import Domain, Skill
 
 
 def enumerate_requests(
@@ -43,72 +41,62 @@ def enumerate_requests(
     usable = [seed for seed in seeds.values() if seed.domain in domains]
     if not usable and config.count:
         raise UsageError(f"no seed belongs to {', '.join(domains)}; check --seeds and --domain")
-    return islice(_deal_seeds(config, run_seed, usable), config.count)
+    return islice(_deal_seeds(config, run_seed, domains, usable), config.count)
+
+
+def list_distinct_skills(domain: Domain) -> list[Skill]:
+    """The domain's primitives in file order; one that stands under two types counts once, under the first."""
+    distinct: dict[str, Skill] = {}
+    for skill in domain.list_skills():
+        distinct.setdefault(skill.text, skill)
+    return list(distinct.values())
 
 
 def _deal_skills(config: GenerateConfig, run_seed: int, domains: Mapping[str, Domain]) -> Iterator[Request]:
     names = list(domains)
+    skills = {name: _choose_skills(config, domain, run_seed) for name, domain in domains.items()}
+    axes = {name: deal_axes(domain, run_seed=run_seed, mode="skill") for name, domain in domains.items()}
     for index in count():
-        draw = _make_draw(run_seed, "skill", index)
-        difficulty = _draw_difficulty(config, draw)
         domain = names[index % len(names)]
-        yield _make_request(
-            run_seed=run_seed,
+        request = Request(
+            id="",
             mode="skill",
             domain=domain,
-            difficulty=difficulty,
+            difficulty=_draw_difficulty(config, make_draw(run_seed, "skill", index)),
             index=index,
             ordinal=index // len(names) + 1,
-            skills=_draw_skills(config, domains[domain], draw),
+            skills=next(skills[domain]),
+            axes=next(axes[domain]),
         )
+        yield _identify(request, run_seed)
 
 
-def _deal_seeds(config: GenerateConfig, run_seed: int, seeds: Sequence[Seed]) -> Iterator[Request]:
+def _deal_seeds(
+    config: GenerateConfig, run_seed: int, domains: Mapping[str, Domain], seeds: Sequence[Seed]
+) -> Iterator[Request]:
+    axes = {name: deal_axes(domain, run_seed=run_seed, mode="seed") for name, domain in domains.items()}
     ordinals: Counter[str] = Counter()
     index = 0
     for round_number in range(config.tasks_per_seed) if config.tasks_per_seed else count():
-        for seed in _shuffle(seeds, _make_draw(run_seed, "seed round", round_number)):
+        for seed in shuffle(seeds, make_draw(run_seed, "seed round", round_number)):
             ordinals[seed.domain] += 1
-            yield _make_request(
-                run_seed=run_seed,
+            request = Request(
+                id="",
                 mode="seed",
                 domain=seed.domain,
-                difficulty=_draw_difficulty(config, _make_draw(run_seed, "seed", index)),
+                difficulty=_draw_difficulty(config, make_draw(run_seed, "seed", index)),
                 index=index,
                 ordinal=ordinals[seed.domain],
+                axes=next(axes[seed.domain]),
                 seed_id=seed.id,
             )
+            yield _identify(request, run_seed)
             index += 1
 
 
-def _make_request(
-    *,
-    run_seed: int,
-    mode: Mode,
-    domain: str,
-    difficulty: Difficulty,
-    index: int,
-    ordinal: int,
-    skills: tuple[str, ...] = (),
-    seed_id: str | None = None,
-) -> Request:
-    request = Request(
-        id="",
-        mode=mode,
-        domain=domain,
-        difficulty=difficulty,
-        index=index,
-        ordinal=ordinal,
-        skills=skills,
-        seed_id=seed_id,
-    )
+def _identify(request: Request, run_seed: int) -> Request:
     payload = {**request.model_dump(mode="json", exclude={"id"}), "run_seed": run_seed}
     return request.model_copy(update={"id": content_id("req", payload)})
-
-
-def _make_draw(run_seed: int, purpose: str, index: int) -> random.Random:
-    digest = hashlib.sha256(f"{run_seed}:{purpose}:{index}".encode()).digest()
-    return random.Random(int.from_bytes(digest[:16], "big"))
 
 
 def _draw_difficulty(config: GenerateConfig, draw: random.Random) -> Difficulty:
@@ -125,16 +113,14 @@ def _draw_difficulty(config: GenerateConfig, draw: random.Random) -> Difficulty:
     return levels[-1][0]
 
 
-def _draw_skills(config: GenerateConfig, domain: Domain, draw: random.Random) -> tuple[str, ...]:
-    texts = list(dict.fromkeys(skill.text for skill in domain.list_skills()))
+def _choose_skills(config: GenerateConfig, domain: Domain, run_seed: int) -> Iterator[tuple[str, ...]]:
+    """What the domain's authors are shown, one after the other: the skills to combine, or a menu to pick from."""
+    skills = list_distinct_skills(domain)
     if config.skill_choice == "menu":
-        return tuple(_shuffle(texts, draw)[: config.menu_size])
+        for position in count():
+            menu = shuffle(skills, make_draw(run_seed, f"menu {domain.name}", position))[: config.menu_size]
+            yield tuple(skill.text for skill in menu)
     least, most = sorted(config.skills_per_task)
-    size = least + int(draw.random() * (most - least + 1))
-    return tuple(_shuffle(texts, draw)[:size])
-
-
-def _shuffle(items: Sequence[Choice], draw: random.Random) -> list[Choice]:
-    """Sorted by `random()` alone: the one method whose sequence Python guarantees across versions."""
-    keyed = sorted((draw.random(), position) for position in range(len(items)))
-    return [items[position] for _, position in keyed]
+    draw = make_draw(run_seed, f"combinations {domain.name}")
+    for combination in deal_combinations(skills, least=least, most=most, draw=draw):
+        yield tuple(skill.text for skill in combination)

@@ -17,6 +17,11 @@ COMMANDS = (
     ["doctor"],
     ["images", "build"],
     ["teacher", "serve"],
+    ["taxonomy", "check"],
+    ["taxonomy", "sample"],
+    ["taxonomy", "coverage"],
+    ["domains", "new"],
+    ["domains", "list"],
 )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from terminal_task_gen.config import GenerateConfig
 from terminal_task_gen.errors import UsageError
-from terminal_task_gen.generate.requests import enumerate_requests
+from terminal_task_gen.generate.requests import enumerate_requests, list_distinct_skills
 from terminal_task_gen.seeds import Seed
 from terminal_task_gen.task import Mode, Request
 from terminal_task_gen.taxonomy import Domain
@@ -17,7 +17,16 @@ from terminal_task_gen.taxonomy import Domain
 
 def make_domain(name: str, skills: int = 30) -> Domain:
     texts = tuple(f"{name} skill {n}" for n in range(skills))
-    return Domain(name=name, title=name, image=name, role="A role.", focus=("one",), skills={"Kind": texts})
+    return Domain(
+        name=name,
+        title=name,
+        image=name,
+        role="A role.",
+        focus=("one",),
+        scenarios=("a port", "a mill", "a school"),
+        artifacts=("a log", "a table"),
+        skills={"Kind": texts},
+    )
 
 
 DOMAINS = {name: make_domain(name) for name in ("alpha", "beta", "gamma")}
@@ -45,7 +54,7 @@ def test_another_run_seed_gives_other_requests(mode: Mode) -> None:
 
 
 def test_ids_are_the_same_on_every_machine() -> None:
-    assert [r.id for r in enumerate_all(count=2)] == ["req-9a4f9dc72baf4a9f", "req-d6e3ad37b839c026"]
+    assert [r.id for r in enumerate_all(count=2)] == ["req-b4000bb8162fa7cb", "req-7008ec48b4d49d9e"]
 
 
 def test_domains_are_dealt_in_turn_and_commissions_counted() -> None:
@@ -62,6 +71,43 @@ def test_sampled_skills_are_distinct_and_of_the_domain() -> None:
     for request in enumerate_all(count=30):
         assert len(set(request.skills)) == len(request.skills)
         assert all(skill.startswith(request.domain) for skill in request.skills)
+
+
+@pytest.mark.parametrize("choice", ["sampled", "menu"])
+def test_what_a_domain_gets_does_not_depend_on_the_others(choice: str) -> None:
+    together = [r for r in enumerate_all(count=60, skill_choice=choice) if r.domain == "beta"]
+    config = GenerateConfig.model_validate({"count": 20, "skill_choice": choice})
+    alone = list(enumerate_requests(config, run_seed=7, mode="skill", domains={"beta": DOMAINS["beta"]}, seeds={}))
+    assert [(r.ordinal, r.skills, r.axes) for r in together] == [(r.ordinal, r.skills, r.axes) for r in alone]
+
+
+def test_axes_are_part_of_a_request_and_of_its_id() -> None:
+    first, second = (
+        next(iter(enumerate_requests(GenerateConfig(), run_seed=7, mode="skill", domains=domains, seeds={})))
+        for domains in (
+            {"alpha": DOMAINS["alpha"]},
+            {"alpha": DOMAINS["alpha"].model_copy(update={"scenarios": ("elsewhere",)})},
+        )
+    )
+    assert (first.skills, first.axes.artifact) == (second.skills, second.axes.artifact)
+    assert first.axes.scenario in ("a port", "a mill", "a school")
+    assert second.axes.scenario == "elsewhere"
+    assert first.id != second.id
+
+
+def test_seed_mode_rotates_scenarios_within_a_domain() -> None:
+    requests = [r for r in enumerate_all("seed", count=12) if r.domain == "alpha"]
+    assert Counter(r.axes.scenario for r in requests) == {"a port": 2, "a mill": 2, "a school": 2}
+    assert {r.axes.artifact for r in requests} == {""}
+
+
+def test_a_primitive_under_two_types_is_one() -> None:
+    domain = DOMAINS["alpha"].model_copy(update={"skills": {"A": ("one", "two"), "B": ("two", "three")}})
+    assert [(skill.type, skill.text) for skill in list_distinct_skills(domain)] == [
+        ("A", "one"),
+        ("A", "two"),
+        ("B", "three"),
+    ]
 
 
 def test_menu_shows_a_longer_list() -> None:

@@ -9,16 +9,17 @@ import pytest
 from terminal_task_gen.config import GenerateConfig
 from terminal_task_gen.generate.complaint import Complaint
 from terminal_task_gen.generate.prompts import (
+    MAX_PITFALLS,
     PROMPT_VERSION,
     build_author_messages,
     build_repair_message,
     digest_templates,
 )
 from terminal_task_gen.seeds import Seed
-from terminal_task_gen.task import Difficulty, Request
-from terminal_task_gen.taxonomy import Domain
+from terminal_task_gen.task import Axes, Difficulty, Request
+from terminal_task_gen.taxonomy import Domain, Verification
 
-VERSIONS = {"author-1": "c5ddbddf5895d246"}
+VERSIONS = {"author-1": "c5ddbddf5895d246", "author-2": "3e311f6819501f03"}
 """Version → first 16 digits of the templates' digest. Changed a template: make a new version."""
 
 DOMAIN = Domain(
@@ -27,14 +28,23 @@ DOMAIN = Domain(
     image="security",
     role="You are a guard.",
     focus=("Locks", "Keys"),
+    verification=tuple(Verification(hard=f"trap {n}", easy=f"way out {n}") for n in range(9)),
     skills={"k": ("s",)},
 )
+PLAIN = DOMAIN.model_copy(update={"verification": ()})
+AXES = Axes(scenario="a lighthouse", artifact="a logbook", constraint="awk only", check="a property of the output")
 SKILLS = ("pick a lock & <tag>", "forge a key")
 SEED = Seed(id="s", problem="How fast\nis a swallow?", label="biology", domain="security", solution="print(11)")
 
 
 def build(
-    *, difficulty: Difficulty = "easy", ordinal: int = 1, seed: Seed | None = None, **config: Any
+    *,
+    difficulty: Difficulty = "easy",
+    ordinal: int = 1,
+    seed: Seed | None = None,
+    axes: Axes = AXES,
+    domain: Domain = DOMAIN,
+    **config: Any,
 ) -> tuple[str, str]:
     request = Request(
         id="r",
@@ -44,11 +54,12 @@ def build(
         index=0,
         ordinal=ordinal,
         skills=() if seed else SKILLS,
+        axes=axes,
         seed_id=seed.id if seed else None,
     )
     system, user = build_author_messages(
         request,
-        domain=DOMAIN,
+        domain=domain,
         seed=seed,
         image_text="FROM debian\nRUN apt-get install age\n",
         config=GenerateConfig(**config),
@@ -89,6 +100,50 @@ def test_seed_mode_shows_the_problem_and_its_ground_truth() -> None:
     assert "For your eyes only" in user
     assert "print(11)" in user
     assert "Skills" not in user
+
+
+def test_axes_are_shown_as_given() -> None:
+    _, user = build()
+    given = user.split("# Given for this task\n")[1].split("# Difficulty")[0]
+    assert given.strip().splitlines()[:4] == [
+        "- Scenario: a lighthouse",
+        "- Works on or produces: a logbook",
+        "- Constraint: awk only",
+        "- Kind of check: a property of the output",
+    ]
+    assert "unless they make the task absurd" in given
+    assert "Invent the setting" not in user
+
+
+def test_only_the_axes_there_are_get_shown() -> None:
+    _, user = build(axes=Axes(check="by running it"))
+    assert "- Kind of check: by running it\n\nTake" in user
+    assert "Scenario" not in user
+    assert "Invent the setting" in user
+
+
+def test_a_domain_without_axes_and_pitfalls_leaves_no_trace() -> None:
+    system, user = build(axes=Axes(), domain=PLAIN)
+    assert "Given for this task" not in user
+    assert "weak here" not in system
+    assert "\n\n\n" not in system + user
+
+
+def test_pitfalls_of_the_domain_are_told_and_bounded() -> None:
+    system, _ = build()
+    assert "- Keys\n\nWhat makes tests weak here, and the way out:\n- trap 0 → way out 0\n" in system
+    assert system.count("way out ") == MAX_PITFALLS
+
+
+@pytest.mark.parametrize("level", ["easy", "medium", "hard"])
+def test_difficulty_is_told_by_what_can_be_observed(level: Difficulty) -> None:
+    text = build(difficulty=level)[1].split(f"# Difficulty: {level}")[1].split("# The machine")[0]
+    assert [line.split(":")[0] for line in text.strip().splitlines()] == [
+        "- Steps",
+        "- Hidden state",
+        "- To discover",
+        "- Checks",
+    ]
 
 
 def test_a_menu_says_how_many_to_choose() -> None:

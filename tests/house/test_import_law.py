@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "images": RECORDS | {"config"},
     "image_build": RECORDS | {"images"},
     "image_check": RECORDS | {"images", "image_build"},
+    "taxonomy_lint": RECORDS,
     "stage": RECORDS | {"engine", "store"},
     **{stage: RECORDS | {"config", "verifier", stage, "teacher", "sandbox", "store"} for stage in STAGES},
     **{listener: RECORDS | {"store", listener} for listener in LISTENERS},

@@ -18,13 +18,22 @@ from terminal_task_gen.config import GenerateConfig
 from terminal_task_gen.generate.complaint import Complaint
 from terminal_task_gen.records import content_digest
 from terminal_task_gen.seeds import Seed
-from terminal_task_gen.task import Request
+from terminal_task_gen.task import Axes, Request
 from terminal_task_gen.taxonomy import Domain
 from terminal_task_gen.trajectory import Message
 
-PROMPT_VERSION = "author-1"
+PROMPT_VERSION = "author-2"
 FOLDER = Path(__file__).parent
 MAX_COMPLAINT_CHARS = 3_000
+MAX_PITFALLS = 6
+"""Of the domain's verification pairs, the first so many are shown."""
+AXES = {
+    "Scenario": "scenario",
+    "Works on or produces": "artifact",
+    "Constraint": "constraint",
+    "Kind of check": "check",
+}
+"""How the author sees an axis → field of `Axes`."""
 
 
 def build_author_messages(
@@ -39,11 +48,12 @@ def build_author_messages(
         "max_files": config.max_files,
         "max_file_bytes": config.max_file_bytes,
     }
-    system = _render("system.jinja2", **shared)
+    system = _render("system.jinja2", **shared, pitfalls=domain.verification[:MAX_PITFALLS])
     user = _render(
         "user.jinja2",
         **shared,
         seed=seed,
+        axes=_list_axes(request.axes),
         image_text=image_text.strip(),
         is_menu=request.mode == "skill" and config.skill_choice == "menu",
         least_skills=config.skills_per_task[0],
@@ -61,6 +71,11 @@ def build_repair_message(complaints: Sequence[Complaint], *, gate: str) -> Messa
 def digest_templates() -> str:
     """Content digest of all templates; changes with any word of them."""
     return content_digest({path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.jinja2"))})
+
+
+def _list_axes(axes: Axes) -> list[tuple[str, str]]:
+    phrases = axes.model_dump()
+    return [(shown, phrases[field]) for shown, field in AXES.items() if phrases[field]]
 
 
 def _shorten(text: str) -> str:

@@ -133,7 +133,7 @@ def _hold_recording(folder: Path | None, trajectory_id: str) -> Iterator[Path | 
     part = folder / f"{trajectory_id}.cast.part"
     try:
         yield part
-    except BaseException:
+    except BaseException:  # cancellation included; raised again
         part.unlink(missing_ok=True)
         raise
     # A recording that could not be written (the disk is full) is missing; it never costs the rollout.

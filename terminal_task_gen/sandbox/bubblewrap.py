@@ -135,7 +135,7 @@ class BubblewrapSandbox:
         pipes = Pipes(with_stderr=False)
         try:
             await self._start(argv, env, WORKDIR, pipes)
-        except BaseException:
+        except BaseException:  # cancellation included; raised again
             pipes.close()
             raise
         stream = BubblewrapStream(pipes)

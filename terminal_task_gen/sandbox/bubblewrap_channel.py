@@ -44,7 +44,7 @@ class Channel:
         request = {"op": "exec", "id": command.request_id, "argv": list(argv), "env": dict(env)}
         try:
             await self.send(request, fds)
-        except BaseException:
+        except BaseException:  # cancellation included; raised again
             self.forget(command.request_id)
             raise
         return command

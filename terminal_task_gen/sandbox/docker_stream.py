@@ -128,7 +128,7 @@ class Endpoint(NamedTuple):
         except (OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
             await close_writer(writer)
             raise SandboxError("engine", f"connection to {self} failed: {error!r}") from error
-        except BaseException:
+        except BaseException:  # cancellation included; raised again
             await close_writer(writer)
             raise
 

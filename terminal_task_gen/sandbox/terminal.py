@@ -109,7 +109,7 @@ class Terminal:
         terminal = cls(sandbox, PaneFeed(stream, _PANE, cast), options)
         try:
             await terminal._start()
-        except BaseException:
+        except BaseException:  # cancellation included; raised again
             await terminal.close()
             raise
         return terminal

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+from terminal_task_gen.errors import SandboxError
 from terminal_task_gen.sandbox import Sandbox, SandboxFactory, SandboxFile, SandboxSpec
 from terminal_task_gen.verifier import TestReport, run_tests
 from terminal_task_gen.verifier.kit import pack_kit
@@ -45,12 +46,14 @@ class TestBench:
         key = self._digests.get(image)
         if key is None:
             key = self._digests[image] = await self._factory.get_image_digest(image)
-        if key not in self._kits:
-            self._kits[key] = asyncio.create_task(self._compile_kit(image))
+        compiling = self._kits.get(key)
+        if compiling is None:
+            compiling = self._kits[key] = asyncio.create_task(self._compile_kit(image))
         try:
-            return await asyncio.shield(self._kits[key])
-        except BaseException:
-            if self._kits[key].done():
+            # Shielded: one caller that is cancelled must not take the kit from the others.
+            return await asyncio.shield(compiling)
+        except SandboxError:
+            if self._kits.get(key) is compiling:
                 del self._kits[key]
             raise
 

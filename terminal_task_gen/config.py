@@ -5,12 +5,13 @@ Unknown fields are refused. Secrets are never in it: endpoints name the environm
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from terminal_task_gen.errors import UsageError
 from terminal_task_gen.records import Record
@@ -82,6 +83,11 @@ class GenerateConfig(Record):
     max_files: int = Field(default=40, ge=1)
     limits: Limits = Limits()
     """Given to every task."""
+
+    @field_validator("modes", "domains")
+    @classmethod
+    def _drop_repeated(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(values))
 
 
 class SandboxConfig(Record):
@@ -158,6 +164,12 @@ class Config(Record):
     sandbox: SandboxConfig = SandboxConfig()
     rollout: RolloutConfig = RolloutConfig()
     filter: FilterConfig = FilterConfig()
+
+    @field_validator("date", mode="before")
+    @classmethod
+    def _write_date(cls, value: Any) -> Any:
+        """YAML reads an unquoted day as a date."""
+        return value.isoformat() if isinstance(value, datetime.date) else value
 
     @property
     def run_dir(self) -> Path:

@@ -17,7 +17,12 @@ from terminal_task_gen.config import Config, dump_config
 from terminal_task_gen.errors import UsageError
 from terminal_task_gen.fingerprint import check_unchanged, collect_fields, digest_fields
 from terminal_task_gen.records import Record
-from terminal_task_gen.store import RunDirectory
+from terminal_task_gen.store import FAILED, REJECTED, TASKS, TRAJECTORIES, RunDirectory, ShardKind
+
+STAGE_SHARDS: dict[str, tuple[ShardKind, ShardKind]] = {
+    "generate": (TASKS, REJECTED),
+    "rollout": (TRAJECTORIES, FAILED),
+}
 
 
 class Identity(Record):
@@ -50,6 +55,18 @@ def read_identity(run: RunDirectory) -> Identity | None:
         ) from error
 
 
+def has_lines(run: RunDirectory, stage: str) -> bool:
+    """Whether the stage has written anything; before that, nothing binds it."""
+    return any(path.stat().st_size for kind in STAGE_SHARDS[stage] for path in run.list_shards(kind))
+
+
+def check_stages(run: RunDirectory, identity: Identity, config: Config) -> None:
+    """Raises UsageError when `config`, which is about to be saved, would keep a stage of the run from going on."""
+    for stage, fields in identity.fields.items():
+        if has_lines(run, stage):
+            check_unchanged(fields, collect_fields(config, stage, {}), stage=stage, run=str(run.path))
+
+
 def enter_stage(
     run: RunDirectory, config: Config, stage: str, *, contents: Mapping[str, str], image_digests: Mapping[str, str]
 ) -> Identity:
@@ -71,7 +88,8 @@ def enter_stage(
             fields={},
             image_digests={},
         )
-    known = before.fields.get(stage)
+    check_stages(run, before, config)
+    known = before.fields.get(stage) if has_lines(run, stage) else None
     if known is not None:
         check_unchanged(known, fields, stage=stage, run=str(run.path))
     merged = {**(known or {}), **fields}

@@ -28,10 +28,10 @@ from terminal_task_gen.finding import Judged
 from terminal_task_gen.generate.author import Author
 from terminal_task_gen.generate.prompts import PROMPT_VERSION
 from terminal_task_gen.generate.requests import enumerate_requests
-from terminal_task_gen.identity import enter_stage, read_identity
+from terminal_task_gen.identity import STAGE_SHARDS, check_stages, enter_stage, read_identity
 from terminal_task_gen.images import get_dockerfile_text, list_images
 from terminal_task_gen.progress import EventLog, tell_all
-from terminal_task_gen.records import content_digest
+from terminal_task_gen.records import Record, content_digest
 from terminal_task_gen.resources import data_dir
 from terminal_task_gen.rollout.attempt import enumerate_attempts
 from terminal_task_gen.rollout.prompts import PROMPT_VERSION as ACTOR_PROMPT_VERSION
@@ -51,6 +51,11 @@ SANDBOXES = {
     "bubblewrap": "terminal_task_gen.sandbox.bubblewrap:BubblewrapFactory",
 }
 ENGINES = {"local": "terminal_task_gen.engine.local:LocalEngine"}
+
+STAGE_RECORDS: dict[str, tuple[type[Record], type[Record]]] = {
+    "generate": (Task, Rejection),
+    "rollout": (Trajectory, Rejection),
+}
 
 REPERTOIRE = Path(__file__).resolve().parent / "teacher" / "repertoire"
 """The scripts that ship: folder → task with its author's and actor's replies."""
@@ -93,6 +98,12 @@ class OpenRun:
         if str(damage) not in self.damages:
             self.damages[str(damage)] = damage
             self.listener(Notice(f"damaged line passed over: {damage} (ttg doctor {self.directory.path} --repair)"))
+
+    def look_for_damage(self, stage: str) -> None:
+        """Tell of lines that count as done but cannot be used, before the stage takes them for done."""
+        for kind, model in zip(STAGE_SHARDS[stage], STAGE_RECORDS[stage], strict=True):
+            for damage in self.directory.find_damage(kind, model):
+                self.report_damage(damage)
 
     def read_tasks(self) -> Iterator[Task]:
         return self.directory.read_records(TASKS, Task, self.report_damage)
@@ -197,6 +208,7 @@ async def generate(run: OpenRun) -> StageFinished:
     ):
         digests = {name: await factory.get_image_digest(name) for name in images}
         config = pin_driver(config, factory)
+        run.look_for_damage("generate")
         identity = enter_stage(run.directory, config, "generate", contents=contents, image_digests=digests)
         author = Author(
             teacher=teacher,
@@ -234,6 +246,7 @@ async def rollout(run: OpenRun) -> StageFinished:
     ):
         digests = {name: await factory.get_image_digest(name) for name in images}
         config = pin_driver(config, factory)
+        run.look_for_damage("rollout")
         identity = enter_stage(run.directory, config, "rollout", contents=prompts, image_digests=digests)
         roller = Roller(
             teacher=teacher,
@@ -255,6 +268,9 @@ async def filter_corpus(run: OpenRun) -> StageFinished:
     identity = read_identity(directory)
     if identity is None:
         raise UsageError(f"{directory.path} holds no run yet; make one with: ttg generate --name {config.name}")
+    driver = config.sandbox.model_copy(update={"driver": identity.driver})
+    config = config.model_copy(update={"sandbox": driver})
+    check_stages(directory, identity, config)
     criteria = build_criteria(config.filter)
     tasks = {task.id: task for task in run.read_tasks()}
     records = RunRecords(

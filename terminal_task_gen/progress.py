@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
-from io import BufferedWriter
 from pathlib import Path
 from types import TracebackType
 
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from terminal_task_gen.events import Event, ItemFinished, Listener, StageFinished, StageStarted
+from terminal_task_gen.store import explain_os_error
 
 _PLAIN_EVERY_SEC = 5.0
 
@@ -82,7 +82,8 @@ class ProgressView:
 
     def _finish(self, event: StageFinished) -> None:
         if event.accepted + event.rejected + event.owed == 0:
-            text = f"{event.stage}: nothing to do, all {self._total} were done before"
+            done_before = event.stage != "filter" and self._total
+            text = f"{event.stage}: nothing to do" + (f", all {self._total} were done before" if done_before else "")
         else:
             words = ("kept", "dropped") if event.stage == "filter" else ("accepted", "rejected")
             text = f"{event.stage}: {event.accepted} {words[0]}, {event.rejected} {words[1]}"
@@ -90,6 +91,7 @@ class ProgressView:
             text += f" in {event.seconds:.1f} s"
         if self._live is not None and self._bar is not None:
             self._live.remove_task(self._bar)
+            self._bar = None
         self._say(text)
 
     def _say(self, text: str) -> None:
@@ -104,13 +106,20 @@ class EventLog:
     """Appends every event to the run's logs/events.jsonl with the time; where seconds and cost per item can be read."""
 
     def __init__(self, path: Path) -> None:
-        self._stream: BufferedWriter = path.open("ab")
+        self._path = path
+        try:
+            self._stream = path.open("ab", buffering=0)
+        except OSError as error:
+            raise explain_os_error(error, path) from error
 
     def __call__(self, event: Event) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         row = {"at": at, "event": type(event).__name__, **asdict(event)}
-        self._stream.write(orjson.dumps(row, default=lambda record: record.model_dump(mode="json")) + b"\n")
-        self._stream.flush()
+        line = orjson.dumps(row, default=lambda record: record.model_dump(mode="json")) + b"\n"
+        try:
+            self._stream.write(line)
+        except OSError as error:
+            raise explain_os_error(error, self._path) from error
 
     def close(self) -> None:
         self._stream.close()

@@ -32,7 +32,7 @@ def load_seeds(folders: Iterable[Path]) -> dict[str, Seed]:
         if not folder.is_dir():
             raise UsageError(f"seed folder {folder} does not exist; check --seeds")
         for path in sorted(folder.glob("*.jsonl")):
-            for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+            for number, line in enumerate(_read_lines(path), start=1):
                 if not line.strip():
                     continue
                 seed = _parse_seed(line, f"{path} line {number}")
@@ -40,6 +40,13 @@ def load_seeds(folders: Iterable[Path]) -> dict[str, Seed]:
                     raise UsageError(f"{path} line {number}: seed id {seed.id!r} is used twice; ids must differ")
                 seeds[seed.id] = seed
     return seeds
+
+
+def _read_lines(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().splitlines()
+    except OSError as error:
+        raise UsageError(f"cannot read seeds {path}: {error.strerror}") from error
 
 
 def _parse_seed(line: bytes, where: str) -> Seed:

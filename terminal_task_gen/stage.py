@@ -48,7 +48,7 @@ async def run_stage(
 ) -> StageFinished:
     """Do what is owed and say how it went. Raises UsageError when the disk refuses or no teacher call can succeed."""
     started = time.monotonic()
-    items = list(stage.items)
+    items = list({stage.get_id(item): item for item in stage.items}.values())
     done = run.read_done_ids(stage.accepted, stage.rejected)
     owed_items = [item for item in items if stage.get_id(item) not in done]
     listener(StageStarted(stage.name, total=len(items), done=len(items) - len(owed_items)))

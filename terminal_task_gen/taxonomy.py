@@ -91,6 +91,8 @@ def _load_domain(path: Path) -> Domain:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         domain = Domain.model_validate(data)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}") from error
     except yaml.YAMLError as error:
         raise UsageError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Literal
 
 from pydantic import Field
 
 from terminal_task_gen.errors import Cause
 from terminal_task_gen.records import Record, Usage, content_id
+
+_THINKING_END = re.compile(r"</think(?:ing)?\s*>", re.IGNORECASE)
+_REPLY_BEGIN = re.compile(r'\{\s*"(?:analysis|plan|commands|task_complete)"')
+_MAX_OBJECTS = 32
 
 TestStatus = Literal["passed", "failed", "crashed", "skipped", "missing"]
 """failed: an assertion did not hold. crashed: another exception, or a setup error; a suspected verifier bug.
@@ -98,6 +104,9 @@ class Trajectory(Record):
     stop_reason: Cause
     verdict: Verdict
     usage: Usage
+    """What the messages cost."""
+    wasted_usage: Usage = Usage()
+    """What earlier tries of the attempt cost, whose sandboxes broke; nothing of them is in the messages."""
     sandbox: str
     """Driver that ran it: `docker` or `bubblewrap`."""
     timings: Timings
@@ -106,6 +115,40 @@ class Trajectory(Record):
     def completed(self) -> bool:
         """The teacher said, twice, that it was done (facts: Terminus 2's completion handshake)."""
         return self.stop_reason is Cause.COMPLETED
+
+
+def find_thinking_end(content: str) -> int:
+    """Index right after the thinking that a model left in its content; 0 when there is none.
+
+    Some chat templates open the thinking in the prompt, so only the closing tag is sought: the last one with a brace
+    after it, or else the last. One inside of a reply's object is text that the model types.
+    """
+    if content.lstrip().startswith(("{", "```")):
+        return 0
+    ends = [match.end() for match in _THINKING_END.finditer(content)]
+    if not ends:
+        return 0
+    objects = _list_objects(content)
+    ends = [end for end in ends if not any(end in span for span in objects)]
+    last_brace = content.rfind("{")
+    return max((end for end in ends if end <= last_brace), default=max(ends, default=0))
+
+
+def _list_objects(content: str) -> list[range]:
+    """Where whole reply objects stand. Only so many are sought: reading one from each brace is quadratic."""
+    spans: list[range] = []
+    at = 0
+    for _ in range(_MAX_OBJECTS):
+        begin = _REPLY_BEGIN.search(content, at)
+        if begin is None:
+            break
+        try:
+            at = json.JSONDecoder().raw_decode(content, begin.start())[1]
+        except (ValueError, RecursionError):
+            at = begin.end()
+        else:
+            spans.append(range(begin.start(), at))
+    return spans
 
 
 def trajectory_id(task_id: str, *, model: str, attempt: int) -> str:

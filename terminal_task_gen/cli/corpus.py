@@ -10,7 +10,6 @@ import typer
 from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
 from terminal_task_gen.cli.drive import drive, finish
-from terminal_task_gen.cli.summary import print_summary
 
 HELP = """Decide which trajectories are kept, and write RUN/corpus: shards, dropped rows, report, dataset card.
 
@@ -35,8 +34,7 @@ def filter_run(
     """See HELP."""
     config = options.load_run_config(run, options.make_tree(filter__benchmarks=benchmark), override)
     code = drive(config, [pipeline.filter_corpus])
-    print_summary(config.run_dir)
-    finish(code)
+    finish(code, summary_of=config.run_dir)
 
 
 filter_run.__doc__ = HELP

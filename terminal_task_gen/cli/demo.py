@@ -10,11 +10,11 @@ import typer
 from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
 from terminal_task_gen.cli.drive import Step, drive, finish
-from terminal_task_gen.cli.summary import print_summary
-from terminal_task_gen.config import load_config
+from terminal_task_gen.config import dump_config, load_config
 from terminal_task_gen.events import StageFinished
 from terminal_task_gen.pipeline import OpenRun
 from terminal_task_gen.resources import data_dir
+from terminal_task_gen.store import RunDirectory
 
 HELP = """Make a small Terminal-Corpus here and now: no key, no Docker, no network.
 
@@ -49,9 +49,8 @@ def demo(
     )
     config = load_config(data_dir("configs") / "demo.yaml", override or [], flags)
     steps: list[Step] = [pipeline.generate, pipeline.rollout, pipeline.filter_corpus]
-    code = drive(config, [_on_scripted_teacher(steps)])
-    print_summary(config.run_dir)
-    finish(code)
+    code = drive(config, [_on_scripted_teacher(steps)], resume="the same command again")
+    finish(code, summary_of=config.run_dir)
 
 
 demo.__doc__ = HELP
@@ -67,11 +66,25 @@ def _on_scripted_teacher(steps: list[Step]) -> Step:
                 update={"teacher": run.config.teacher.model_copy(update={"author": author})}
             )
             owed = 0
-            for step in steps:
-                summary = await step(run)
-                owed += summary.owed
-                if run.engine.draining:
-                    break
+            try:
+                for step in steps:
+                    summary = await step(run)
+                    owed += summary.owed
+                    if run.engine.draining:
+                        break
+            finally:
+                _forget_address(run.directory, base_url)
             return StageFinished("demo", accepted=0, rejected=0, owed=owed, seconds=0.0)
 
     return run_all
+
+
+def _forget_address(directory: RunDirectory, base_url: str) -> None:
+    """The server's address dies with it; a run that kept it would send people to a closed port."""
+    if not directory.config_path.is_file():
+        return
+    saved = load_config(directory.config_path)
+    if saved.teacher.author.base_url == base_url:
+        author = saved.teacher.author.model_copy(update={"base_url": ""})
+        teacher = saved.teacher.model_copy(update={"author": author})
+        directory.write_file(directory.config_path, dump_config(saved.model_copy(update={"teacher": teacher})))

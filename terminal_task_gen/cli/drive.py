@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 import typer
 from rich.console import Console
 
+from terminal_task_gen.cli.summary import print_summary
 from terminal_task_gen.config import Config
 from terminal_task_gen.engine import Engine
 from terminal_task_gen.events import Listener, Notice, StageFinished
@@ -23,28 +25,30 @@ Step = Callable[[OpenRun], Awaitable[StageFinished]]
 OWED, MEND, INTERRUPTED = 1, 2, 130
 
 
-def drive(config: Config, steps: Sequence[Step]) -> int:
-    """Run the steps one after another on one open run; the exit code. UsageError goes through to `main`."""
+def drive(config: Config, steps: Sequence[Step], *, resume: str = "") -> int:
+    """Run the steps one after another on one open run; the exit code. UsageError goes through to `main`.
+
+    `resume` is what to tell a user who wants to go on; by default the run's own configuration.
+    """
+    resume = resume or f"ttg run {config.run_dir}/config.yaml, or the same command again"
     console = Console(stderr=True)
     with ProgressView(console) as view:
         try:
-            return asyncio.run(_drive(config, steps, view))
+            return asyncio.run(_drive(config, steps, view, resume))
         except asyncio.CancelledError:
-            view(Notice(f"stopped at once; what was finished is kept; to go on: {describe_resume(config)}"))
+            view(Notice(f"stopped at once; what was finished is kept; to go on: {resume}"))
             return INTERRUPTED
 
 
-def finish(code: int) -> None:
-    """Leave the command with its exit code."""
+def finish(code: int, *, summary_of: Path | None = None) -> None:
+    """Leave the command with its exit code; before, show the run's funnel unless it was interrupted."""
+    if summary_of is not None and code != INTERRUPTED:
+        print_summary(summary_of)
     if code:
         raise typer.Exit(code)
 
 
-def describe_resume(config: Config) -> str:
-    return f"ttg run {config.run_dir}/config.yaml, or the same command again"
-
-
-async def _drive(config: Config, steps: Sequence[Step], listener: Listener) -> int:
+async def _drive(config: Config, steps: Sequence[Step], listener: Listener, resume: str) -> int:
     engine = make_engine()
     owed = 0
     async with open_run(config, listener, engine) as run:
@@ -54,14 +58,14 @@ async def _drive(config: Config, steps: Sequence[Step], listener: Listener) -> i
                 summary = await step(run)
                 owed += summary.owed
                 if engine.draining:
-                    listener(Notice(f"stopped; to go on: {describe_resume(config)}"))
+                    listener(Notice(f"stopped; to go on: {resume}"))
                     return INTERRUPTED
         finally:
             restore()
         if run.damages:
             return MEND
     if owed:
-        listener(Notice(f"{owed} items are owed (teacher or sandbox trouble); to go on: {describe_resume(config)}"))
+        listener(Notice(f"{owed} items are owed (teacher or sandbox trouble); to go on: {resume}"))
         return OWED
     return 0
 

@@ -70,13 +70,16 @@ def split_commas(values: list[str] | None) -> list[str]:
 
 
 def load_new_config(file: Path | None, flags: dict[str, Any], overrides: list[str] | None) -> Config:
-    """Configuration of `generate` and `run`: a run that is there already goes on with its own, flags on top."""
-    if file is not None and (file.parent / "run.json").is_file():
+    """Configuration of `generate` and `run`: a run that is there already goes on with its own, flags on top.
+
+    A run's own config.yaml means that run, wherever it lies now, unless another name or place is given.
+    """
+    elsewhere = "name" in flags or "output_dir" in flags
+    if file is not None and file.name == "config.yaml" and (file.parent / "run.json").is_file() and not elsewhere:
         return load_run_config(file.parent, flags, overrides)
     config = load_config(file, overrides or [], flags)
-    saved = RunDirectory(config.run_dir).config_path
-    if file is None and saved.is_file():
-        config = load_config(saved, overrides or [], flags)
+    if file is None and RunDirectory(config.run_dir).config_path.is_file():
+        return load_run_config(config.run_dir, flags, overrides)
     return _make_absolute(config)
 
 

@@ -10,7 +10,6 @@ import typer
 from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
 from terminal_task_gen.cli.drive import drive, finish
-from terminal_task_gen.cli.summary import print_summary
 
 HELP = """Generate, roll out and filter, as one configuration says. Stopped or killed, run it again: it goes on.
 
@@ -49,8 +48,7 @@ def run(
     )
     resolved = options.load_new_config(config, flags, override)
     code = drive(resolved, [pipeline.generate, pipeline.rollout, pipeline.filter_corpus])
-    print_summary(resolved.run_dir)
-    finish(code)
+    finish(code, summary_of=resolved.run_dir)
 
 
 run.__doc__ = HELP

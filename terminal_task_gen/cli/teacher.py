@@ -29,7 +29,9 @@ Then: ttg run configs/quickstart.yaml --base-url http://127.0.0.1:8000/v1 --mode
 
 @app.command("serve", help=SERVE_HELP)
 def serve(
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 picks a free one.", rich_help_panel=options.WHERE)] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on loopback; 0 picks a free one.", rich_help_panel=options.WHERE)
+    ] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.", rich_help_panel=options.WHERE)] = "127.0.0.1",
     repertoire: Annotated[
         list[Path] | None,

@@ -56,11 +56,22 @@ class LocalEngine:
                     item = next(source)
                 except StopIteration:
                     break
-                await results.put(_Done(results=(await work(item),)))
+                await results.put(_Done(results=(await _shield_from_strays(work(item)),)))
         except Exception as error:  # noqa: BLE001 - handed to the caller of map, which raises it
             await results.put(_Done(error=error))
             return
         await results.put(_Done(ended=True))
+
+
+async def _shield_from_strays(working: Awaitable[Result]) -> Result:
+    """A cancellation that nobody asked for is a bug in what was awaited; it must not end a crew member in silence."""
+    try:
+        return await working
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise RuntimeError("the work on an item was cancelled from within") from error
 
 
 class _Done(Generic[Result]):

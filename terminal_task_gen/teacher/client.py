@@ -138,7 +138,8 @@ class OpenAITeacher:
 
     def _give_up(self, failure: Failure) -> TeacherError | UsageError:
         detail = self._scrub(failure.detail)
-        if failure.kind in HOPELESS:
+        # Once the key has served, a 403 is about this prompt and not about the key.
+        if failure.kind in HOPELESS or (failure.kind is FailureKind.FORBIDDEN and not self._replies):
             return UsageError(self._explain_remedy(failure.kind, detail))
         if failure.kind in PASSING:
             self._given_up += 1
@@ -195,6 +196,11 @@ def _check_endpoint(endpoint: EndpointConfig, field: str) -> None:
         raise UsageError(
             f"{field}.base_url holds a user name or password, which would be saved with the run; take it out and "
             f"name the variable that holds the key in {field}.api_key_env"
+        )
+    if "?" in endpoint.base_url or "#" in endpoint.base_url:
+        raise UsageError(
+            f"{field}.base_url has a query, which would be saved with the run and may hold a key; take it out and name "
+            f"the variable that holds the key in {field}.api_key_env"
         )
     if not _is_address(endpoint.base_url):
         raise UsageError(

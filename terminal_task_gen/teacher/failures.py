@@ -36,6 +36,8 @@ class FailureKind(StrEnum):
     CONTENT_FILTER = "content_filter"
     CONTEXT_FULL = "context_full"
     # Every call will be refused until the user mends something.
+    FORBIDDEN = "teacher_forbidden"
+    """403: a key without rights, or, once calls have succeeded, this one prompt."""
     BAD_KEY = "bad_key"
     BAD_ADDRESS = "bad_address"
     NO_CREDIT = "no_credit"
@@ -56,7 +58,7 @@ HOPELESS = frozenset({FailureKind.BAD_KEY, FailureKind.BAD_ADDRESS, FailureKind.
 _BY_STATUS = {
     401: FailureKind.BAD_KEY,
     402: FailureKind.NO_CREDIT,
-    403: FailureKind.BAD_KEY,
+    403: FailureKind.FORBIDDEN,
     404: FailureKind.BAD_ADDRESS,
     405: FailureKind.BAD_ADDRESS,
     408: FailureKind.TIMEOUT,
@@ -75,6 +77,8 @@ _BY_CODE = {
 
 _CONTEXT_WORDS = re.compile(r"maximum context length|context (?:length|window|size).{0,40}exceed|exceed.{0,40}context")
 """Open-source servers give a full context no code of its own, only a 400 and these words."""
+_MODERATION_WORDS = re.compile(r"moderat|flagged|content (?:policy|filter)|safety (?:policy|system)")
+"""Hosted routers refuse a flagged prompt with a bare 403 or 400."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,8 @@ def judge_status(status: int, body: bytes, headers: Mapping[str, str]) -> Failur
     kind = _BY_CODE.get(words.code) or _BY_STATUS.get(status) or _judge_class(status)
     if kind is FailureKind.REFUSED and _CONTEXT_WORDS.search(words.message.lower()):
         kind = FailureKind.CONTEXT_FULL
+    if kind in (FailureKind.REFUSED, FailureKind.FORBIDDEN) and _MODERATION_WORDS.search(words.message.lower()):
+        kind = FailureKind.CONTENT_FILTER
     detail = f"HTTP {status}: {words.message}" if words.message else f"HTTP {status}"
     return Failure(kind, detail, retry_after_sec=read_retry_after(headers))
 

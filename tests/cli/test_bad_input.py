@@ -80,3 +80,22 @@ def test_a_read_only_run_directory(tmp_path: Path) -> None:
         cwd="/",
     )
     assert_one_line(result, f"cannot write {tmp_path}/runs/demo", "choose another --output-dir")
+
+
+def test_a_key_in_the_address(tmp_path: Path) -> None:
+    address = ["--base-url", "http://127.0.0.1:9/v1?api-key=SECRET12345", "--model", "m", "--api-key-env", ""]
+    result = run_ttg(tmp_path, "generate", "--mode", "skill", *address)
+    assert_one_line(result, "base_url has a query", "api_key_env")
+    assert "SECRET12345" not in result.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"SECRET12345" in path.read_bytes()]
+
+
+def test_seeds_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "seeds" / "x.jsonl").mkdir(parents=True)
+    result = run_ttg(tmp_path, "generate", "--mode", "seed", "--seeds", "seeds", *ENDPOINT)
+    assert_one_line(result, "cannot read seeds", "x.jsonl")
+
+
+def test_an_unquoted_date_is_a_date(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("date: 2026-01-01\n")
+    assert_one_line(run_ttg(tmp_path, "run", "c.yaml"), "no endpoint configured")

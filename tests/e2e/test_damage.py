@@ -85,7 +85,7 @@ def test_ctrl_c_drains_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert "stopping: what is under way will finish" in stderr
-    assert "to go on: ttg run" in stderr
+    assert "stopped; to go on: the same command again" in stderr
     assert not list((tmp_path / "demo").rglob("*.part"))
     done = len(read_lines(tmp_path / "demo", "tasks/*.jsonl"))
     assert done >= 2
@@ -121,3 +121,29 @@ def test_a_run_goes_on_from_its_own_folder_wherever_it_and_we_are(demo: Finished
     assert result.returncode == 0, result.stderr
     assert list(elsewhere.iterdir()) == []
     assert read_run(moved).kept == read_run(demo.run).kept
+
+
+def test_a_line_that_is_json_but_no_record_is_not_taken_for_done(demo: FinishedDemo, tmp_path: Path) -> None:
+    run = tmp_path / "demo"
+    shutil.copytree(demo.run, run)
+    shard = run / "tasks" / "tasks-00000.jsonl"
+    lines = shard.read_bytes().splitlines()
+    lines[1] = orjson.dumps({**orjson.loads(lines[1]), "weights": "x"})
+    shard.write_bytes(b"\n".join(lines) + b"\n")
+    result = run_demo(tmp_path)
+    assert result.returncode == 2
+    assert f"{shard} line 2: weights" in result.stderr
+    assert run_ttg("doctor", str(run), "--repair").returncode == 0
+    again = run_demo(tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "generate: 1 to do" in again.stderr
+    assert read_run(run).kept == read_run(demo.run).kept
+
+
+def test_another_name_makes_another_run_from_a_runs_own_configuration(demo: FinishedDemo, tmp_path: Path) -> None:
+    config, place = str(demo.run / "config.yaml"), ["--output-dir", str(tmp_path)]
+    endpoint = ["--base-url", "http://127.0.0.1:9/v1", "--set", "teacher.author.max_retries=0"]
+    result = run_ttg("run", config, "--name", "second", *place, *endpoint, "--set", "generate.count=1")
+    assert result.returncode == 1, result.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"second"}
+    assert len(read_lines(tmp_path / "second", "tasks/rejected-*.jsonl")) == 2

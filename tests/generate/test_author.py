@@ -166,6 +166,7 @@ async def test_a_good_reply_becomes_a_task(tmp_path: Path) -> None:
         "mode": "skill",
         "index": 4,
         "seed_id": None,
+        "axes": {"scenario": "", "artifact": "", "constraint": "", "check": ""},
         "author_model": "m",
         "prompt_version": PROMPT_VERSION,
         "repair_rounds": 0,

@@ -124,3 +124,23 @@ async def test_an_error_that_no_retry_mends_ends_the_stage_and_keeps_what_is_don
     directory.unlock()
     assert directory.read_done_ids(TASKS, REJECTED) == {"a", "b"}
     assert not list((tmp_path / "tasks").glob("*.part"))
+
+
+async def test_an_item_given_twice_is_done_once(tmp_path: Path) -> None:
+    work = Work()
+    events = await run(tmp_path, work, ["a", "b", "a"])
+    assert sorted(work.calls) == ["a", "b"]
+    assert events[0] == StageStarted("generate", total=2, done=0)
+
+
+async def test_a_stray_cancellation_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
+    async def work(item: str) -> Task | Rejection:
+        raise asyncio.CancelledError
+
+    directory = RunDirectory(tmp_path)
+    directory.lock()
+    stage = Stage("generate", ["a"], str, work, TASKS, REJECTED, parallel=2)
+    with pytest.raises(RuntimeError, match="cancelled from within"):
+        async with asyncio.timeout(5):
+            await run_stage(stage, directory, LocalEngine(), lambda event: None, shard_bytes=10_000)
+    directory.unlock()

@@ -96,6 +96,7 @@ def _tell(stage: str, one: _Finished[Item]) -> ItemFinished:
         )
     if isinstance(record, Trajectory):
         label = f"{record.domain} reward {record.verdict.reward:.2f}"
-        return ItemFinished(stage, one.item_id, True, record.stop_reason, label, one.seconds, usage=record.usage)
+        usage = record.usage + record.wasted_usage
+        return ItemFinished(stage, one.item_id, True, record.stop_reason, label, one.seconds, usage)
     assert isinstance(record, Task)
     return ItemFinished(stage, one.item_id, True, "", f"{record.domain}: {record.title}", one.seconds, record.usage)

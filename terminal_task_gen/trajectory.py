@@ -129,7 +129,7 @@ def find_thinking_end(content: str) -> int:
     if not ends:
         return 0
     objects = _list_objects(content)
-    ends = [end for end in ends if not any(end in span for span in objects)]
+    ends = [end for end in ends if not any(end - 1 in span for span in objects)]
     last_brace = content.rfind("{")
     return max((end for end in ends if end <= last_brace), default=max(ends, default=0))
 

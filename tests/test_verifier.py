@@ -198,6 +198,10 @@ async def test_forged_results_do_not_break_the_reading(sandbox: Sandbox) -> None
         "/usr/lib/python3.13/lib-dynload/_json.cpython-313-x86_64-linux-gnu.so",
         "/usr/lib/python3/dist-packages/evil.pth",
         "/usr/local/lib/python3.13/dist-packages/sitecustomize.py",
+        "/usr/local/lib/python3.13/site-packages/evil.pth",
+        "/usr/lib/python3/dist-packages/usercustomize/__init__.py",
+        "/usr/lib/python3.13/sitecustomize.py",
+        "/lib/python3/dist-packages/evil.pth",
         "/etc/python3.13/sitecustomize.py",
         "/etc/ld.so.preload",
         "/etc/ld.so.conf.d/evil.conf",
@@ -212,6 +216,11 @@ def test_changes_that_concern_the_verifier(path: str) -> None:
 
 def test_changes_that_do_not() -> None:
     harmless = [
+        "/app/.venv/bin/python3",
+        "/app/.venv/lib/python3.13/site-packages/distutils-precedence.pth",
+        "/app/.venv/lib/python3.13/site-packages/sitecustomize.py",
+        "/app/project/sitecustomize.py",
+        "/opt/tool/lib/python3.13/site-packages/__editable__.tool.pth",
         "/app/out.txt",
         "/etc",
         "/etc/ld.so.cache",

@@ -2,7 +2,8 @@
 
 Every row has every column with the same type; nothing is null, for a column that is null throughout one shard and text
 in another does not load. No wall-clock facts: equal replies give equal bytes. `dropped-*` rows have two columns more.
-Reasoning is put inline as in the released rows: `<think>`, newline, reasoning, newline, `</think>`, blank line.
+Reasoning is put inline as in the released rows: `<think>`, newline, reasoning, newline, `</think>`, blank line. Where
+a chat template had opened it in the prompt, the opening tag is put back.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import re
 
 from terminal_task_gen.finding import Finding, Judged, Reason
 from terminal_task_gen.records import Record, content_digest
-from terminal_task_gen.trajectory import Message, TestStatus
+from terminal_task_gen.trajectory import Message, TestStatus, find_thinking_end
 
-_THINKING = re.compile(r"\s*<think>")
+_THINKING_BEGIN = re.compile(r"<think(?:ing)?\s*>", re.IGNORECASE)
 # The released rows' form, and the only ISO one that `datasets` leaves alone: it takes a column of bare days or whole
 # seconds for timestamps and hands them out rewritten.
 _MIDNIGHT = "T00:00:00.000000"
@@ -144,7 +145,7 @@ def build_row(judged: Judged, stamp: RunStamp) -> CorpusRow | DroppedRow:
         episode=f"episode-{max(0, spoken - 1)}",
         run_id=stamp.run_id,
         trial_name=f"{task.id}__{_shorten_id(trajectory.id)}",
-        enable_thinking=any(t.role == "assistant" and _THINKING.match(t.content) is not None for t in turns),
+        enable_thinking=any(t.role == "assistant" and _holds_thinking(t.content) for t in turns),
         source=f"{task.lineage.mode}_based",
         id=trajectory.id,
         task_id=task.id,
@@ -181,9 +182,22 @@ def _build_turns(messages: tuple[Message, ...]) -> tuple[Turn, ...]:
 
 
 def _join_reasoning(message: Message) -> str:
-    if not message.reasoning or _THINKING.match(message.content):
-        return message.content
-    return "<think>\n" + message.reasoning.strip("\n") + "\n</think>\n\n" + message.content
+    content, reasoning = message.content, (message.reasoning or "").strip("\n")
+    if message.role != "assistant" or _opens_thinking(content):
+        return content
+    end = find_thinking_end(content)
+    if end and _THINKING_BEGIN.search(content, 0, end) is None:
+        lead = f"<think>\n{reasoning}\n" if reasoning else "<think>\n"
+        return lead + content.lstrip("\n")
+    return f"<think>\n{reasoning}\n</think>\n\n{content}" if reasoning else content
+
+
+def _opens_thinking(content: str) -> bool:
+    return _THINKING_BEGIN.match(content.lstrip()) is not None
+
+
+def _holds_thinking(content: str) -> bool:
+    return _opens_thinking(content) or find_thinking_end(content) > 0
 
 
 def _shorten_id(trajectory_id: str) -> str:

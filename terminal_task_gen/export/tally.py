@@ -122,7 +122,7 @@ class Tally:
     def _count_trajectory(self, trajectory: Trajectory) -> None:
         verdict = trajectory.verdict
         ending = "passed" if verdict.passed else "partial" if verdict.reward > 0 else "zero"
-        self._rollouts.accept(trajectory.usage)
+        self._rollouts.accept(trajectory.usage + trajectory.wasted_usage)
         self._stop_reasons[trajectory.stop_reason] += 1
         self._models.add(trajectory.model)
         self._verdicts[ending] += 1

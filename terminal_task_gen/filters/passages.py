@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from terminal_task_gen.trajectory import Trajectory
+from terminal_task_gen.trajectory import Trajectory, find_thinking_end
 
 EVIDENCE_CHARS = 120
 
@@ -47,7 +47,7 @@ def decode_escapes(text: str) -> str:
     """The JSON object of a reply with its `\\uXXXX` resolved; empty where there are none or the JSON is broken."""
     if "\\u" not in text:
         return ""
-    answer = text.rpartition("</think>")[2]
+    answer = text[find_thinking_end(text) :]
     try:
         reply = orjson.loads(answer[answer.find("{") : answer.rfind("}") + 1])
     except orjson.JSONDecodeError:

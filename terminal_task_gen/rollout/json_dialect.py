@@ -5,7 +5,7 @@ earn a warning and are executed all the same; anything else is an error and noth
 kinder than the standard's, it is in what would crash that one: numbers that are no durations, lone surrogates, nesting
 without end.
 Thinking that a model leaves in its content, `<think>…</think>`, is not text around the object and is never searched
-for braces.
+for braces: what is drafted there is not carried out, closed or not. A reply that begins with its object has none.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from terminal_task_gen.rollout.prompts import PROMPTS_DIR
 from terminal_task_gen.rollout.protocol import DEFAULT_DURATION_SEC, MAX_DURATION_SEC, Turn
-from terminal_task_gen.trajectory import Command
+from terminal_task_gen.trajectory import Command, find_thinking_end
 
 _REQUIRED_FIELDS = ("analysis", "plan", "commands")
 _TEMPLATE = "terminus-2-json.md.j2"
 _BRACE_OR_QUOTE = re.compile(r'\\.|["{}]', re.DOTALL)
 _SHALLOW_OBJECT = re.compile(r"\{(?:[^{}]++|\{[^{}]*+\})*+\}")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_THINKING_BEGIN = re.compile(r"^[^\S\n]*<think(?:ing)?\s*>", re.IGNORECASE | re.MULTILINE)
 _NO_JSON = "No valid JSON found in response"
 
 
@@ -62,12 +63,12 @@ class JsonDialect:
 
 
 def _drop_thinking(reply: str) -> str:
-    """What follows the thinking. Some chat templates open it in the prompt, so the opening tag may be missing."""
-    before, end, after = reply.partition("</think>")
-    opened = before.lstrip().startswith("<think>")
-    if end and (opened or after.lstrip().startswith(("{", "```"))):
-        return after
-    return reply
+    """What follows the thinking. What is left open on a line of its own never ended: only what precedes it counts."""
+    if reply.lstrip().startswith(("{", "```")):
+        return reply
+    text = reply[find_thinking_end(reply) :]
+    unclosed = _THINKING_BEGIN.search(text)
+    return text if unclosed is None else text[: unclosed.start()]
 
 
 def _read(text: str) -> Turn:

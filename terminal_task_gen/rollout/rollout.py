@@ -99,7 +99,7 @@ class Roller:
             verdict = await judge(sandbox, task, self._bench)
             moments = _Moments(begun, ready, solved, time.monotonic())
             driver = sandbox.driver
-        return _make_trajectory(attempt, agent, cause, verdict, driver, _time(started_at, moments, agent))
+        return _make_trajectory(attempt, agents, cause, verdict, driver, _time(started_at, moments, agent))
 
     def _specify(self, attempt: Attempt) -> SandboxSpec:
         limits = attempt.task.limits
@@ -160,8 +160,9 @@ def _time(started_at: str, moments: _Moments, agent: Agent) -> Timings:
 
 
 def _make_trajectory(
-    attempt: Attempt, agent: Agent, cause: Cause, verdict: Verdict, driver: str, timings: Timings
+    attempt: Attempt, agents: list[Agent], cause: Cause, verdict: Verdict, driver: str, timings: Timings
 ) -> Trajectory:
+    *broken, agent = agents
     return Trajectory(
         id=attempt.id,
         task_id=attempt.task.id,
@@ -174,6 +175,7 @@ def _make_trajectory(
         stop_reason=cause,
         verdict=verdict,
         usage=agent.usage,
+        wasted_usage=_sum_usage(broken),
         sandbox=driver,
         timings=timings,
     )
@@ -191,5 +193,9 @@ def _reject(attempt: Attempt, error: ItemError, *, tries: int, agents: list[Agen
         mode=attempt.task.lineage.mode,
         difficulty=attempt.task.difficulty,
         task_id=attempt.task.id,
-        usage=sum((agent.usage for agent in agents), Usage()),
+        usage=_sum_usage(agents),
     )
+
+
+def _sum_usage(agents: list[Agent]) -> Usage:
+    return sum((agent.usage for agent in agents), Usage())

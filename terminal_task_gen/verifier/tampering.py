@@ -2,7 +2,8 @@
 
 Told from the paths that differ from the image, as the engine saw them. Bytecode caches do not count: running Python
 as root writes them in any image that was not precompiled. Packages a teacher installs do not count either, since the
-verifier brings its own pytest; what every interpreter start executes (`*.pth`, sitecustomize) does.
+verifier brings its own pytest; what every start of the system's interpreter executes (`*.pth`, sitecustomize) does,
+but not what a project's own environment holds.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ _CONCERNS = tuple(
         # The standard library, but not third-party packages below it.
         _LIB + r"python3\.\d+/(?!(site|dist)-packages/|__pycache__/).*\.(py|so|zip)$",
         _LIB + r"python3?\d*\.zip$",
-        r"/(site|dist)-packages/[^/]+\.pth$",
-        r"/(site|user)customize(\.py|/__init__\.py)$",
+        _LIB + r"python3[^/]*/(site|dist)-packages/[^/]+\.pth$",
+        _LIB + r"python3[^/]*/((site|dist)-packages/)?(site|user)customize(\.py|/__init__\.py)$",
         r"^/(usr/(local/)?)?(bin/)?pyvenv\.cfg$",
         r"^/etc/ld\.so\.preload$",
         r"^/etc/ld\.so\.conf(\.d/[^/]+)?$",

@@ -76,6 +76,7 @@ def make_judged(number: int, *rules: RuleName, flags: tuple[RuleName, ...] = ())
         stop_reason=Cause.COMPLETED if number % 2 else Cause.MAX_TURNS,
         verdict=Verdict(reward=0.5 * (number % 3), passed=number % 3 == 2, tests=tests),
         usage=USAGE,
+        wasted_usage=USAGE if number == 1 else Usage(),
         sandbox="bubblewrap",
         timings=Timings(started_at="2025-01-01T00:00:00Z"),
     )
@@ -229,7 +230,7 @@ def test_every_number_of_the_report_can_be_recounted(tmp_path: Path) -> None:
     assert sum(rule.first for rule in sieved.rules) == sieved.dropped
     assert sieved.overlaps == {"chinese+identity": 1, "contamination": 1, "identity": 1}
     assert [(b.benchmark, b.prompts, b.rows) for b in sieved.benchmarks] == [("bench", 89, 1), ("other", 3, 0)]
-    assert report.usage == Usage(calls=15, prompt_tokens=150, completion_tokens=60, cost_usd=1.5)
+    assert report.usage == Usage(calls=16, prompt_tokens=160, completion_tokens=64, cost_usd=1.6)
     groups = {group.name: group for group in report.domains}
     assert (groups["security"].tasks, groups["security"].rejected, groups["data_processing"].trajectories) == (2, 2, 3)
     for some in (report.domains, report.modes, report.difficulties):

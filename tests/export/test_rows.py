@@ -108,6 +108,28 @@ def test_reasoning_that_came_inline_is_left_alone() -> None:
     assert not build_row(judge(OPENING, say("{}")), STAMP).enable_thinking
 
 
+def test_reasoning_that_the_template_opened_gets_its_opening_tag_back() -> None:
+    for content in ('I list.\n</think>\n\n{"a": 1}', "\nHm {x}.</Think>Now:\n{}", "I list.</think>\n"):
+        row = build_row(judge(OPENING, say(content)), STAMP)
+        assert row.conversations[1].content == "<think>\n" + content.lstrip("\n")
+        assert row.enable_thinking
+    apart = build_row(judge(OPENING, say("\n</think>\n\n{}", "Hm.")), STAMP)
+    assert apart.conversations[1].content == "<think>\nHm.\n</think>\n\n{}"
+
+
+def test_reasoning_after_prose_or_under_another_tag_is_left_alone() -> None:
+    for content in ("Ok.\n<think>Hm.</think>\n{}", "<Thinking>Hm.</Thinking>{}"):
+        row = build_row(judge(OPENING, say(content)), STAMP)
+        assert (row.conversations[1].content, row.enable_thinking) == (content, True)
+
+
+def test_a_tag_that_is_typed_is_no_reasoning() -> None:
+    content = '{"commands": [{"keystrokes": "echo \'</think>{}\'"}]}'
+    for lead in ("", "Reply: "):
+        row = build_row(judge(OPENING, say(lead + content)), STAMP)
+        assert (row.conversations[1].content, row.enable_thinking) == (lead + content, False)
+
+
 def test_a_screen_that_nobody_answered_is_not_trained_on() -> None:
     row = build_row(judge(OPENING, say("{}"), SCREEN, SCREEN), STAMP)
     assert [turn.role for turn in row.conversations] == ["user", "assistant"]

@@ -29,6 +29,9 @@ def look(
         "I'm just a language model.",
         "as a large language model, I do not know",
         "i  AM\nqwen",
+        "As DeepSeek-V3, I list the files.",
+        "I was created by Anthropic, so I refuse.",
+        "I am a helpful AI assistant trained by OpenAI.",
     ],
 )
 def test_a_claim_betrays_whatever_the_model_is_called(prose: str) -> None:
@@ -49,6 +52,11 @@ def test_a_claim_betrays_whatever_the_model_is_called(prose: str) -> None:
         "The column vendor is OpenAI or Anthropic.",
         "I amend the commit, as clauses are missing.",
         "The model was trained by someone else.",
+        "I was given a tokenizer file trained by OpenAI.",
+        "I am looking at a config built by Llama.cpp.",
+        "I am using a model trained by OpenAI.",
+        "The file describes a language model trained by OpenAI.",
+        "It has the same schema as openai. I will reuse it.",
     ],
 )
 def test_a_mention_of_others_is_no_leak(prose: str) -> None:
@@ -68,11 +76,16 @@ def test_the_papers_teacher_is_sought_in_every_corpus(prose: str) -> None:
     [
         ("Qwen/Qwen3-32B", "a Qwen reply"),
         ("openai/gpt-5.2", "OpenAI's policy says no"),
-        ("anthropic/claude-sonnet-4.5", "Claude thinks about it"),
+        ("anthropic/claude-sonnet-4.5", "Claude Sonnet thinks about it"),
+        ("openai/gpt-5.2", "ChatGPT would refuse"),
+        ("moonshotai/Kimi-K2", "Kimi K2 lists files"),
+        ("microsoft/phi-4", "Phi-4 lists files"),
+        ("Qwen/Qwen3-32B", "Qwen3 lists files"),
+        ("CohereLabs/command-a-03-2025", "command-a lists files"),
         ("zai-org/GLM-4.6", "GLM-4.6 would stop here"),
         ("local/tutor-7b", "this is Tutor-7B speaking"),
         ("local/tutor-7b", "served as local/tutor-7b"),
-        ("meta-llama/Llama-3.3-70B-Instruct", "Llama does so"),
+        ("meta-llama/Llama-3.3-70B-Instruct", "Llama 3.3 does so"),
     ],
 )
 def test_a_teachers_own_names_betray_it(model: str, prose: str) -> None:
@@ -88,6 +101,12 @@ def test_a_teachers_own_names_betray_it(model: str, prose: str) -> None:
         ("default", "keep the default value"),
         ("local/tutor-7b", "tutor-7bis is another"),
         ("Qwen/Qwen3-32B", "pip install openai"),
+        ("openai/gpt-5.2", "install the openai package"),
+        ("anthropic/claude-sonnet-4.5", "Jean-Claude wrote the anthropic client"),
+        ("moonshotai/Kimi-K2", "the user kimi_r logged in"),
+        ("CohereLabs/command-a-03-2025", "the output is coherent"),
+        ("microsoft/phi-4", "the angles phi1 and phi2"),
+        ("meta-llama/Llama-3.3-70B-Instruct", "build llama.cpp"),
     ],
 )
 def test_homonyms_and_plain_words_do_not(model: str, prose: str) -> None:

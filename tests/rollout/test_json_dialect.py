@@ -95,13 +95,50 @@ def test_thinking_is_not_text_around_the_object(text: str) -> None:
     assert parse(text) == Turn(LS)
 
 
-def test_a_think_tag_inside_keystrokes_stays() -> None:
-    turn = read_commands({"keystrokes": "echo '</think>'\n", "duration": 1})
-    assert turn == Turn((Command(keystrokes="echo '</think>'\n", duration_sec=1.0),))
+DRAFT = reply(commands=[{"keystrokes": "rm -rf /app\n", "duration": 1}])
 
 
-def test_thinking_that_never_ends_is_read_as_text() -> None:
-    assert parse("<think>hm " + reply()).warnings == ("Extra text detected before JSON object",)
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<think>maybe {DRAFT}</think>\n{reply()}",
+        f"<thinking>maybe {DRAFT}</thinking>\n{reply()}",
+        f"<Think>maybe {DRAFT}</Think>\n{reply()}",
+        f"Ok.\n<think>maybe {DRAFT}</think>\nNow:\n{reply()}",
+        f"<think>a</think>\n<think>maybe {DRAFT}</think>\n{reply()}",
+        f"maybe {DRAFT} no.</think>\n\nHere is my reply:\n{reply()}",
+        f"maybe {{x}} no.</think>\n**Reply**\n```json\n{reply()}\n```",
+        f"<think>maybe {DRAFT}</think>\n{reply()}\n</think>",
+        f"Sure.\n{reply()}\n<think>then {DRAFT}",
+    ],
+)
+def test_what_is_drafted_in_the_thinking_is_not_carried_out(text: str) -> None:
+    turn = parse(text)
+    assert (turn.error, turn.commands) == (None, LS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<think>maybe {DRAFT}",
+        f"Well.\n<Thinking>maybe {DRAFT}",
+        f"<think>a</think>\n<think>maybe {DRAFT}",
+        f"<think>maybe {DRAFT}</think>\nI am done.",
+        f"maybe {DRAFT}, no.</think>\n",
+    ],
+)
+def test_thinking_without_a_reply_after_it_is_an_error(text: str) -> None:
+    turn = parse(text)
+    assert (turn.error, turn.commands) == ("No valid JSON found in response", ())
+
+
+@pytest.mark.parametrize(
+    "lead", ["", "```json\n", "Here it is: ", "<think>hm {</think>\n", "I strip the <think> tags: "]
+)
+@pytest.mark.parametrize("keystrokes", ["echo '</think>'\n", "echo '</think>{}'\n", "echo '<think>{}</THINKING> {'\n"])
+def test_a_think_tag_inside_keystrokes_stays(lead: str, keystrokes: str) -> None:
+    text = lead + reply(commands=[{"keystrokes": keystrokes, "duration": 1}])
+    assert parse(text).commands == (Command(keystrokes=keystrokes, duration_sec=1.0),)
 
 
 @pytest.mark.parametrize("missing", [1, 2])
@@ -332,8 +369,10 @@ def test_mutated_replies_never_raise_and_always_give_a_usable_turn() -> None:
         '"' * 99_999 + "{",
         "\\" * 99_999,
         "</think>" * 10_000 + "{",
+        "hm " + '{"plan":' * 20_000 + "</think>" * 5_000 + "{",
+        "hm\n" + '{"plan":0} ' * 2_000 + "\n<think>" * 5_000,
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_hostile_replies_are_refused_quickly(text: str) -> None:
     begun = time.monotonic()

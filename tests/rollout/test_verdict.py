@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from terminal_task_gen.errors import POLICY, Cause
+from terminal_task_gen.records import Usage
 from terminal_task_gen.rollout.verify import MAX_SYSTEM_CHANGES, select_system_changes
 from terminal_task_gen.sandbox.docker import DockerFactory
 from tests.rollout.rollout_bench import COPY, DONE, SUM, TESTS, Bench, WatchedBubblewrap, make_task, open_bench, say
@@ -61,6 +62,7 @@ async def test_a_fresh_sandbox_starts_the_conversation_over(bench: Bench, factor
     result = await bench.finish(say(SUM), say(COPY, meanwhile=factory.kill_first), DONE)
     assert result.verdict.passed
     assert (len(factory.started), result.usage.calls) == (2, 4)
+    assert result.wasted_usage == Usage(calls=2, prompt_tokens=200, completion_tokens=20)
 
 
 @bubblewrap

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 
 from terminal_task_gen.generate.complaint import Complaint
+from terminal_task_gen.generate.dress import strip_cdata, undress, undress_prose
 from terminal_task_gen.generate.tags import FilePart
 from terminal_task_gen.task import TaskFile
 
@@ -19,6 +20,8 @@ MAX_PATH_CHARS = 255
 _KNOWN_ATTRIBUTES = frozenset({"path", "encoding", "executable"})
 _TRUE = frozenset({"true", "yes", "1", "executable"})
 _FALSE = frozenset({"false", "no", "0", ""})
+_FENCED_BY_NATURE = (".md", ".markdown", ".rst")
+"""A file of these may well be one code block and nothing else."""
 _TEXT_ENCODINGS = frozenset({"utf-8", "utf8", "text", "plain"})
 
 
@@ -52,7 +55,7 @@ def _read_file(part: FilePart, max_file_bytes: int, complaints: list[Complaint])
     is_base64 = encoding == "base64"
     if not is_base64 and encoding not in _TEXT_ENCODINGS:
         problems.append(f"encoding={encoding!r}; only base64 can be given, text needs none")
-    content = "".join(part.raw.split()) if is_base64 else read_text_content(part.raw)
+    content = "".join(undress(part.raw).split()) if is_base64 else read_text_content(part.raw, path)
     size, problem = _measure(content, is_base64)
     if problem:
         problems.append(problem)
@@ -66,12 +69,10 @@ def _read_file(part: FilePart, max_file_bytes: int, complaints: list[Complaint])
     )
 
 
-def read_text_content(raw: str) -> str:
+def read_text_content(raw: str, path: str) -> str:
     """Without the newline after the opening tag; exactly one newline added in place of the one before the closing."""
-    stripped = raw.strip()
-    if stripped.startswith("<![CDATA[") and stripped.endswith("]]>"):
-        raw = stripped.removeprefix("<![CDATA[").removesuffix("]]>")
-    body = raw.removeprefix("\n")
+    raw = strip_cdata(raw) if path.lower().endswith(_FENCED_BY_NATURE) else undress_prose(raw)
+    body = re.sub(r"\A[ \t]*\n", "", raw)
     if not body.strip(" \t"):
         return ""
     return re.sub(r"\n[ \t]*\Z", "", body) + "\n"

@@ -6,7 +6,6 @@ word. What cannot be read is refused with all complaints at once. Whether the dr
 
 from __future__ import annotations
 
-import ast
 import html
 import json
 import math
@@ -15,6 +14,14 @@ from typing import Any
 
 from terminal_task_gen.generate.bundle_files import read_files
 from terminal_task_gen.generate.complaint import Complaint, RefusedError
+from terminal_task_gen.generate.dress import (
+    compiles,
+    find_fenced_python,
+    is_escaped_python,
+    undress,
+    undress_prose,
+    unescape,
+)
 from terminal_task_gen.generate.tags import Sections, find_task_block, split_files, split_sections
 from terminal_task_gen.records import Record
 from terminal_task_gen.task import TaskFile
@@ -24,7 +31,6 @@ MAX_TITLE_CHARS = 120
 WEIGHT_SLACK = 0.01
 """A sum of weights this near to 1 (three thirds as 0.33) is scaled to 1; beyond it somebody miscounted."""
 
-_FENCE = re.compile(r"\A\s*(`{3,}|~{3,})[\w+.-]*[ \t]*\n(.*?)\n?[ \t]*\1[ \t]*\s*\Z", re.DOTALL)
 _WEIGHT_LINE = re.compile(r"""^\s*[-*]?\s*[`"']?(test\w*)[`"']?\s*[:=]\s*([0-9.]+)\s*,?\s*(?:#.*)?$""")
 
 
@@ -70,19 +76,23 @@ def parse_draft(
     solution = _read_code(sections.raw.get("solution", ""))
     weights, weight_complaints = _read_weights(sections, notes)
     metadata = _read_metadata(sections.raw.get("metadata", ""), notes)
-    instruction = sections.raw.get("instruction", "").strip()
+    instruction = undress_prose(sections.raw.get("instruction", "")).strip()
+    title = sections.raw.get("title", "")
+    if escaped:
+        instruction, title, solution = unescape(instruction), unescape(title), unescape(solution)
+        files = tuple(_unescape_file(file) for file in files)
     complaints += file_complaints + weight_complaints
     if complaints:
         raise DraftError(complaints)
     return Draft(
-        title=_read_title(sections.raw.get("title", ""), instruction),
+        title=_read_title(title, instruction),
         instruction=f"{instruction}\n",
         files=files,
         tests=tests,
         weights=weights,
         skills=_list_texts(metadata.get("skills")),
         tags=_list_texts(metadata.get("tags")),
-        solution=(html.unescape(solution) if escaped else solution) if with_solution else None,
+        solution=solution if with_solution else None,
         notes=tuple(notes),
     )
 
@@ -97,31 +107,25 @@ def _find_missing(sections: Sections, needed: list[str]) -> list[Complaint]:
     return complaints
 
 
-def _strip_fence(raw: str) -> str:
-    fenced = _FENCE.match(raw)
-    return fenced[2] if fenced else raw
+def _unescape_file(file: TaskFile) -> TaskFile:
+    return file if file.encoding == "base64" else file.model_copy(update={"content": unescape(file.content)})
 
 
 def _read_code(raw: str) -> str:
-    return f"{_strip_fence(raw).strip()}\n"
+    return f"{undress(raw).strip()}\n"
 
 
 def _read_tests(raw: str, notes: list[str]) -> tuple[str, bool]:
     """The source, and whether it had been HTML-escaped: only then does it compile unescaped alone."""
     source = _read_code(raw)
-    unescaped = html.unescape(source)
-    if unescaped != source and not _compiles(source) and _compiles(unescaped):
-        notes.append("the tests were HTML-escaped; they and the solution were unescaped")
-        return unescaped, True
+    if is_escaped_python(source):
+        notes.append("the reply was HTML-escaped; all of its parts were unescaped")
+        return html.unescape(source), True
+    block = None if compiles(source) else find_fenced_python(source)
+    if block is not None:
+        notes.append("what stood around the fenced tests was left out")
+        return f"{block.strip()}\n", False
     return source, False
-
-
-def _compiles(source: str) -> bool:
-    try:
-        ast.parse(source)
-    except (SyntaxError, ValueError):
-        return False
-    return True
 
 
 def _read_title(raw: str, instruction: str) -> str:
@@ -130,7 +134,7 @@ def _read_title(raw: str, instruction: str) -> str:
 
 
 def _read_weights(sections: Sections, notes: list[str]) -> tuple[dict[str, float], list[Complaint]]:
-    raw = _strip_fence(sections.raw.get("weights", "")).strip()
+    raw = undress(sections.raw.get("weights", "")).strip()
     if not raw:
         return {}, []
     try:
@@ -199,7 +203,7 @@ def _read_number(value: Any) -> float | None:
 def _read_metadata(raw: str, notes: list[str]) -> dict[str, Any]:
     """Nothing in it decides a rollout, so it is never worth refusing a draft for."""
     try:
-        data = _parse_json(_strip_fence(raw))
+        data = _parse_json(undress(raw))
     except ValueError as error:
         notes.append(f"<metadata> was left out of account: {error}")
         return {}

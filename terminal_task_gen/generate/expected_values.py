@@ -116,8 +116,13 @@ def _takes_expected(function: ast.expr) -> bool:
 
 def _find_compared(test: ast.expr) -> Iterator[ast.Constant]:
     if isinstance(test, ast.Compare):
-        for side in (test.left, *test.comparators):
-            yield from _collect(side)
+        sides = [test.left, *test.comparators]
+        for index, side in enumerate(sides):
+            # A plain side of an inequality is a bound; of `abs(x - 12.48213) < 0.01` the left is the value itself.
+            operators = test.ops[max(0, index - 1) : index + 1]
+            is_ordered = any(isinstance(operator, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for operator in operators)
+            if not is_ordered or isinstance(side, ast.Call | ast.BinOp):
+                yield from _collect(side)
     elif isinstance(test, ast.BoolOp):
         for value in test.values:
             yield from _find_compared(value)

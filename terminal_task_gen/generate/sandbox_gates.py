@@ -6,11 +6,14 @@ run. What the draft does wrong is a RefusedError; a sandbox that dies is a Sandb
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from terminal_task_gen.generate.complaint import Complaint, RefusedError
 from terminal_task_gen.generate.draft import Draft
+from terminal_task_gen.generate.suite_faults import is_suite_fault
 from terminal_task_gen.sandbox import WORKDIR, ExecResult, Sandbox, SandboxFactory, SandboxFile, SandboxSpec
 from terminal_task_gen.task import GateResult, Limits, TaskFile
 from terminal_task_gen.trajectory import TestOutcome
@@ -30,7 +33,7 @@ async def run_sandbox_gates(
     """Collect, fail-first and, with a solution, the oracle. Raises RefusedError, SandboxError."""
     async with open_sandbox(factory, spec, draft.files) as sandbox:
         untouched = await _run(bench, sandbox, spec, draft, limits)
-    results = [check_collected(untouched, draft), check_fail_first(untouched)]
+    results = [check_collected(untouched, draft), check_fail_first(untouched, draft)]
     if draft.solution is not None:
         async with open_sandbox(factory, spec, draft.files) as sandbox:
             solved = await run_solution(sandbox, draft.solution, timeout_sec=limits.agent_timeout_sec)
@@ -53,11 +56,19 @@ async def open_sandbox(factory: SandboxFactory, spec: SandboxSpec, files: Sequen
 
 
 async def run_solution(sandbox: Sandbox, solution: str, *, timeout_sec: float) -> ExecResult:
-    """Run the reference solution as a script (its standard input stays free for what it starts), then remove it."""
-    await sandbox.upload([SandboxFile(f"{SOLUTION_DIR}/solve.sh", solution.encode(errors="replace"), mode=0o700)])
-    result = await sandbox.exec(["bash", f"{SOLUTION_DIR}/solve.sh"], timeout_sec=timeout_sec)
-    await sandbox.exec(["rm", "-rf", SOLUTION_DIR], timeout_sec=20.0)
-    return result
+    """Run the reference solution as a script, then remove it; the result's stdout is the end of all that it said.
+
+    It writes to a file, not to us: a server that it leaves running must not lose its output when the script ends.
+    """
+    folder = f"{SOLUTION_DIR}-{secrets.token_hex(8)}"
+    await sandbox.upload([SandboxFile(f"{folder}/solve.sh", solution.encode(errors="replace"), mode=0o700)])
+    command = ["sh", "-c", f"exec bash {folder}/solve.sh >{folder}/log 2>&1"]
+    result = await sandbox.exec(command, timeout_sec=timeout_sec)
+    tail = await sandbox.exec(["tail", "-c", str(4 * MAX_LOG_CHARS), f"{folder}/log"], timeout_sec=20.0)
+    await sandbox.exec(["rm", "-rf", folder], timeout_sec=20.0)
+    # The folder's random name would make the evidence of two equal runs differ.
+    said = tail.stdout.replace(folder.encode(), SOLUTION_DIR.encode())
+    return replace(result, stdout=said, stderr=b"")
 
 
 def check_collected(report: TestReport, draft: Draft) -> GateResult:
@@ -76,7 +87,7 @@ def check_collected(report: TestReport, draft: Draft) -> GateResult:
     return GateResult(gate="collect", evidence=f"{len(report.collected)} tests")
 
 
-def check_fail_first(report: TestReport) -> GateResult:
+def check_fail_first(report: TestReport, draft: Draft) -> GateResult:
     passing = report.list_by_status("passed")
     if sum(outcome.weight for outcome in passing) > MAX_UNTOUCHED_WEIGHT:
         complaints = [
@@ -84,9 +95,16 @@ def check_fail_first(report: TestReport) -> GateResult:
             for o in passing
         ]
         raise RefusedError("fail_first", complaints)
-    crashed = [outcome.name for outcome in report.list_by_status("crashed")]
+    crashed = report.list_by_status("crashed")
+    faults = [o for o in crashed if draft.solution is None and is_suite_fault(o.message, draft)]
+    if faults:
+        advice = "which nothing that is still to be made explains"
+        complaints = [
+            Complaint("verifier_crash", f"{o.name} dies, {advice}: {o.message[:MAX_MESSAGE_CHARS]}") for o in faults
+        ]
+        raise RefusedError("fail_first", complaints)
     # An output that is not there yet makes honest tests end in FileNotFoundError, so a crash here is only noted.
-    note = f"; crashed: {', '.join(crashed)}" if crashed else ""
+    note = f"; crashed: {', '.join(outcome.name for outcome in crashed)}" if crashed else ""
     return GateResult(gate="fail_first", evidence=f"none of {len(report.outcomes)} tests passes untouched{note}")
 
 

@@ -15,7 +15,7 @@ from terminal_task_gen.generate.complaint import Complaint, RefusedError
 from terminal_task_gen.generate.draft import Draft
 from terminal_task_gen.generate.leak_gate import check_leaks
 from terminal_task_gen.generate.static_case import StaticCase
-from terminal_task_gen.generate.suite import list_imported_modules, list_strings, parse_suite
+from terminal_task_gen.generate.suite import list_created_paths, list_imported_modules, list_strings, parse_suite
 from terminal_task_gen.task import GateResult
 from terminal_task_gen.taxonomy import Domain
 
@@ -101,7 +101,7 @@ def check_assertions(case: StaticCase) -> list[Complaint]:
 
 def check_imports(case: StaticCase) -> list[Complaint]:
     complaints: list[Complaint] = []
-    allowed = sys.stdlib_module_names | case.modules | {"pytest"} | _list_task_modules(case.draft)
+    allowed = sys.stdlib_module_names | case.modules | {"pytest"} | list_task_modules(case.draft)
     for module, line in list_imported_modules(case.suite.tree):
         if module not in allowed:
             complaints.append(
@@ -153,9 +153,10 @@ def check_hidden_paths(case: StaticCase) -> list[Complaint]:
     instruction = case.draft.instruction
     said = {path.rstrip("/") for path in _APP_PATH.findall(instruction)}
     shipped = {f"/app/{file.path}" for file in case.draft.files}
+    created = list_created_paths(case.suite.tree)
     hidden = {
         path
-        for path in (string.rstrip("/") for string in list_strings(case.suite.tree))
+        for path in (string.rstrip("/") for string in list_strings(case.suite.tree) if string not in created)
         if _APP_PATH.fullmatch(path)
         and path.rsplit("/", 1)[-1] not in instruction
         and not any(known == path or known.startswith(f"{path}/") for known in shipped | said)
@@ -167,7 +168,7 @@ def check_hidden_paths(case: StaticCase) -> list[Complaint]:
     ]
 
 
-def _list_task_modules(draft: Draft) -> set[str]:
+def list_task_modules(draft: Draft) -> set[str]:
     """Modules under /app that the tests may load: shipped, or asked for in the instruction."""
     paths = [*(file.path for file in draft.files), *_APP_PATH.findall(draft.instruction)]
     parts = {part for path in paths for part in path.removeprefix("/app/").split("/")}

@@ -261,6 +261,49 @@ async def test_without_a_solution_there_is_no_oracle(tmp_path: Path) -> None:
     assert [result.gate for result in task.gates][-1] == "fail_first"
 
 
+async def test_a_suite_that_can_never_pass_is_refused_without_a_solution_too(tmp_path: Path) -> None:
+    tests = TESTS.replace('assert OUT.is_file(), "totals.json is missing"', "").replace("json.loads", "json.laods")
+    tests = tests.replace("(OUT.read_text())", '("{}")')
+    rejection = await refuse(tmp_path, replace(GOOD, tests=tests), reference_solution=False)
+    assert rejection.reason == "verifier_crash"
+    assert "module 'json' has no attribute 'laods'" in rejection.evidence
+
+
+async def test_a_missing_output_may_crash_a_test(tmp_path: Path) -> None:
+    tests = TESTS.replace('assert OUT.is_file(), "totals.json is missing"', "")
+    task = await write(tmp_path, replace(GOOD, tests=tests), reference_solution=False)
+    assert isinstance(task, Task), task
+    assert "crashed: test_totals, test_sorted" in task.gates[-1].evidence
+
+
+async def test_a_server_that_the_solution_leaves_running_can_still_write(tmp_path: Path) -> None:
+    tests = """import time
+import urllib.request
+from pathlib import Path
+
+
+def test_totals():
+    assert Path("/app/out/totals.json").is_file(), "totals.json is missing"
+    for attempt in range(100):
+        try:
+            body = urllib.request.urlopen("http://127.0.0.1:8123/out/totals.json", timeout=5).read()
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.1)
+    assert body.startswith(b"{"), "not served"
+"""
+    # It logs each request to its standard error, and fails the request when that is a broken pipe.
+    solution = f"{SOLUTION}cd /app\npython3 -m http.server 8123 &\n"
+    sample = replace(GOOD, tests=tests, weights='{"test_totals": 1.0}', solution=solution)
+    task = await write(tmp_path, sample)
+    assert isinstance(task, Task), task.evidence
+
+
+async def test_evidence_of_a_solution_does_not_depend_on_where_it_ran(tmp_path: Path) -> None:
+    rejection = await refuse(tmp_path, replace(GOOD, solution="#!/bin/bash\nno-such-program\n"))
+    assert "/run/solution/solve.sh: line 2: no-such-program: command not found" in rejection.evidence
+
+
 async def test_a_sandbox_that_dies_is_replaced_once(tmp_path: Path) -> None:
     assert isinstance(await write(tmp_path, GOOD, deaths=1), Task)
 

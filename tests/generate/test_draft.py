@@ -86,11 +86,48 @@ def test_xml_about_tasks_within_the_files_is_left_alone() -> None:
         ("\n  indented\n  ", "  indented\n"),
         ("\n\n\n", "\n\n"),
         ("\n<![CDATA[<x/>]]>\n", "<x/>\n"),
+        ("\n<![CDATA[\na]]]]><![CDATA[>b\n]]>\n", "a]]>b\n"),
+        ("  \na\n", "a\n"),
+        ("\n```csv\na,b\n```\n", "a,b\n"),
+        ("\n```\na\n```\nb\n```\nc\n```\n", "```\na\n```\nb\n```\nc\n```\n"),
     ],
 )
 def test_file_content_is_verbatim_between_the_tags(raw: str, content: str) -> None:
     draft = parse_draft(build(files=f'\n<file path="f">{raw}</file>\n'))
     assert draft.files[0].content == content
+
+
+@pytest.mark.parametrize("path", ["README.md", "docs/index.rst"])
+def test_a_fence_is_contents_of_a_document(path: str) -> None:
+    draft = parse_draft(build(files=f'\n<file path="{path}">\n```\nmake\n```\n</file>\n'))
+    assert draft.files[0].content == "```\nmake\n```\n"
+
+
+def test_cdata_around_every_part() -> None:
+    parts = {
+        "instruction": "Write `/app/out.txt`.",
+        "tests": TESTS,
+        "weights": '{"test_a": 0.4, "test_b": 0.6}',
+        "metadata": '{"skills": ["one skill"], "tags": ["csv"]}',
+        "solution": "```bash\n#!/bin/bash\necho x > /app/out.txt\n```",
+    }
+    dressed = {name: f"\n<![CDATA[\n{text}\n]]>\n" for name, text in parts.items()}
+    assert parse_draft(build(**dressed)) == parse_draft(build())
+
+
+def test_a_fence_around_the_instruction_goes_and_its_own_examples_stay() -> None:
+    assert parse_draft(build(instruction="\n```\nWrite it.\n```\n")).instruction == "Write it.\n"
+    example = "```\na\n```\nWrite it like\n```\nb\n```"
+    assert parse_draft(build(instruction=f"\n{example}\n")).instruction == f"{example}\n"
+    assert parse_draft(build(instruction=f"\n```markdown\n{example}\n```\n")).instruction == f"{example}\n"
+
+
+def test_prose_around_fenced_tests_is_left_out() -> None:
+    draft = parse_draft(build(tests=f"\nFirst\n```sh\npytest it\n```\nHere they are:\n```python\n{TESTS}```\nDone.\n"))
+    assert draft.tests == TESTS
+    assert draft.notes == ("what stood around the fenced tests was left out",)
+    unreadable = "Here:\n```python\ndef (:\n```"
+    assert parse_draft(build(tests=unreadable)).tests == f"{unreadable}\n"
 
 
 def test_attributes_however_quoted() -> None:
@@ -192,6 +229,23 @@ def test_escaped_tests_are_unescaped_only_when_they_parse_only_so() -> None:
     kept = parse_draft(build(tests='\ndef test_a():\n    assert "&lt;"\n', solution="\na &amp;&amp; b\n"))
     assert "&lt;" in kept.tests
     assert kept.solution == "a &amp;&amp; b\n"
+
+
+def test_a_reply_that_was_escaped_as_a_whole_is_unescaped_as_a_whole() -> None:
+    files = (
+        '\n<file path="a.html">\n&lt;a&gt;x &amp;amp; y&lt;/a&gt;\n</file>\n'
+        '<file path="raw.html">\n<b>&amp;</b>\n</file>\n'
+        '<file path="b" encoding="base64">\naGVsbG8=\n</file>\n'
+    )
+    # Escaped, this line is still Python: `assert n & gt`, then `3`.
+    tests = "\ndef test_a():\n    assert n &gt; 3\n"
+    draft = parse_draft(build(title="A &amp; B", instruction="Keep a &lt; 3.", files=files, tests=tests))
+    assert "n > 3" in draft.tests
+    assert (draft.title, draft.instruction) == ("A & B", "Keep a < 3.\n")
+    assert [f.to_bytes() for f in draft.files] == [b"<a>x &amp; y</a>\n", b"<b>&amp;</b>\n", b"hello"]
+    kept = parse_draft(build(title="A &amp; B", instruction="Keep a &lt; 3.", files=files))
+    assert (kept.title, kept.instruction) == ("A &amp; B", "Keep a &lt; 3.\n")
+    assert kept.files[0].content.startswith("&lt;a&gt;")
 
 
 def test_a_solution_is_neither_needed_nor_kept_when_not_asked_for() -> None:

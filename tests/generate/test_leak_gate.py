@@ -93,6 +93,21 @@ def test_formats_parameters_and_short_numbers_are_natural(addition: str) -> None
     assert list_reasons(f"{INSTRUCTION} {addition}") == []
 
 
+@pytest.mark.parametrize(
+    ("check", "reasons"),
+    [
+        ("size <= 1048575", []),
+        ("1048575 > size >= 123457", []),
+        ("size == 1048575", ["leak_literal"]),
+        ("abs(size - 1048575) < 1e-6", ["leak_literal"]),
+        ("size - 1048575 < 1e-6", ["leak_literal"]),
+    ],
+)
+def test_a_bound_is_no_expected_value(check: str, reasons: list[str]) -> None:
+    tests = f"def test_size():\n    size = load()\n    assert {check}\n"
+    assert list_reasons(f"{INSTRUCTION} From 123457 to 1048575 bytes.", tests=tests) == reasons
+
+
 def test_code_of_the_solution_in_the_instruction() -> None:
     line = 'flux = sum(float(row["q"]) * math.sin(float(row["phi"])) for row in rows)'
     assert list_reasons(f"{INSTRUCTION}\nHint:\n```python\n    {line}\n```") == ["leak_solution"]

@@ -91,7 +91,9 @@ def test_tests_that_do_not_parse_name_the_line() -> None:
     [
         "assert True",
         "assert 1, 'one'",
-        "assert OUT == OUT",
+        "assert OUT is OUT",
+        "assert [1, -2] == [1, -2]",
+        "assert 3 >= 3",
         "assert OUT.exists() or True",
         "assert (OUT.exists(), 'a tuple')",
         "assert not False",
@@ -128,6 +130,8 @@ def test_tests_that_assert_nothing(body: str) -> None:
         "if not OUT.exists():\n    raise AssertionError('no file')",
         "import numpy as np\nnp.testing.assert_allclose(json.loads(OUT.read_text()), [1])",
         "assert (OUT.exists() and True), 'message'",
+        "assert OUT.read_bytes() == OUT.read_bytes(), 'not the same twice'",
+        "value = json.loads(OUT.read_text())\nassert value == value, 'NaN'",
     ],
 )
 def test_real_assertions_of_every_kind_count(body: str) -> None:
@@ -146,6 +150,12 @@ def test_real_assertions_of_every_kind_count(body: str) -> None:
 )
 def test_defects_of_the_module(line: str, reason: str) -> None:
     assert refuse(tests=f"{TESTS}\n\n{line}")[0].reason == reason
+
+
+@pytest.mark.parametrize("decorator", ["@pytest.fixture", '@pytest.fixture(scope="module")'])
+def test_a_fixture_is_no_test_whatever_its_name(decorator: str) -> None:
+    tests = f"{TESTS}\n\n{decorator}\ndef test_data():\n    return 1\n"
+    assert run_static_gates(make_draft(tests=tests), frozenset())
 
 
 def test_async_tests_are_refused() -> None:
@@ -203,6 +213,28 @@ def test_a_path_that_nobody_could_know_of_is_refused() -> None:
         make_draft(tests=tests, weights=weights, instruction=f"{INSTRUCTION}Keep a log beside it, log.txt.\n"),
         frozenset(),
     )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "open('/app/own.csv', 'w').write('a')",
+        "with open('/app/own.csv', mode='xb') as file:\n    file.write(b'a')",
+        "Path('/app/own.csv').write_text('a')",
+        "own = Path('/app/own.csv')\nown.write_bytes(b'a')",
+        "Path('/app/own.csv').open('a').write('a')",
+        "(Path('/app/own.csv')).mkdir()",
+    ],
+)
+def test_a_path_that_the_suite_itself_makes_is_not_hidden(body: str) -> None:
+    assert accept_body(f"{body}\nassert OUT.read_text() != '/app/own.csv'")
+
+
+@pytest.mark.parametrize(
+    "body", ["open('/app/own.csv')", "open('/app/own.csv', 'r')", "Path('/app/own.csv').parent.mkdir()"]
+)
+def test_a_path_that_the_suite_only_reads_stays_hidden(body: str) -> None:
+    assert refuse_body(f"{body}\nassert OUT.exists()") == ["hidden_path"]
 
 
 def test_all_complaints_come_at_once() -> None:

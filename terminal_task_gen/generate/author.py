@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from terminal_task_gen.bundle import build_spec
 from terminal_task_gen.config import Config
 from terminal_task_gen.errors import ItemError, SandboxError, TeacherRefusedError
 from terminal_task_gen.generate.complaint import Complaint, RefusedError
@@ -20,7 +21,7 @@ from terminal_task_gen.generate.prompts import PROMPT_VERSION, build_author_mess
 from terminal_task_gen.generate.sandbox_gates import run_sandbox_gates
 from terminal_task_gen.generate.static_gates import list_promised_modules, run_static_gates
 from terminal_task_gen.records import Usage
-from terminal_task_gen.sandbox import SandboxFactory, SandboxSpec
+from terminal_task_gen.sandbox import SandboxFactory
 from terminal_task_gen.seeds import Seed
 from terminal_task_gen.task import GateResult, Lineage, Rejection, Request, Task, task_id
 from terminal_task_gen.taxonomy import Domain
@@ -120,17 +121,8 @@ class Author:
         return Accepted(draft, gates)
 
     async def _run_sandbox_gates(self, request: Request, draft: Draft) -> tuple[GateResult, ...]:
-        limits, sandbox = self.config.generate.limits, self.config.sandbox
-        spec = SandboxSpec(
-            image=self.domains[request.domain].image,
-            run_id=self.run_id,
-            item_id=request.id,
-            memory_mb=limits.memory_mb,
-            cpus=limits.cpus,
-            max_processes=sandbox.max_processes,
-            disk_mb=sandbox.disk_mb,
-            network=limits.network,
-        )
+        limits, image = self.config.generate.limits, self.domains[request.domain].image
+        spec = build_spec(image, limits, self.config.sandbox, run_id=self.run_id, item_id=request.id)
         for attempt in range(1, SANDBOX_TRIES + 1):
             try:
                 async with self._slots:

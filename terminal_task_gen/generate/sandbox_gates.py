@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from terminal_task_gen.bundle import list_sandbox_files
 from terminal_task_gen.generate.complaint import Complaint, RefusedError
 from terminal_task_gen.generate.draft import Draft
 from terminal_task_gen.generate.suite_faults import is_suite_fault
-from terminal_task_gen.sandbox import WORKDIR, ExecResult, Sandbox, SandboxFactory, SandboxFile, SandboxSpec
+from terminal_task_gen.sandbox import ExecResult, Sandbox, SandboxFactory, SandboxFile, SandboxSpec
 from terminal_task_gen.task import GateResult, Limits, TaskFile
 from terminal_task_gen.trajectory import TestOutcome
 from terminal_task_gen.verifier import TestReport
@@ -47,9 +48,7 @@ async def open_sandbox(factory: SandboxFactory, spec: SandboxSpec, files: Sequen
     """A fresh sandbox with the task's files in /app; closed whatever happens."""
     sandbox = await factory.start(spec)
     try:
-        await sandbox.upload(
-            [SandboxFile(f"{WORKDIR}/{f.path}", f.to_bytes(), mode=0o755 if f.executable else 0o644) for f in files]
-        )
+        await sandbox.upload(list_sandbox_files(files))
         yield sandbox
     finally:
         await sandbox.close()

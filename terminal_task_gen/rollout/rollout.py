@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+from terminal_task_gen.bundle import build_spec, list_sandbox_files
 from terminal_task_gen.config import RolloutConfig, SandboxConfig
 from terminal_task_gen.errors import Cause, ItemError, SandboxError, TeacherError
 from terminal_task_gen.records import Usage
@@ -26,7 +27,7 @@ from terminal_task_gen.rollout.attempt import Attempt
 from terminal_task_gen.rollout.json_dialect import JsonDialect
 from terminal_task_gen.rollout.protocol import AGENT
 from terminal_task_gen.rollout.verify import judge
-from terminal_task_gen.sandbox import WORKDIR, SandboxFactory, SandboxFile, SandboxSpec
+from terminal_task_gen.sandbox import SandboxFactory
 from terminal_task_gen.sandbox.terminal import Terminal, TerminalOptions
 from terminal_task_gen.task import Rejection, Task
 from terminal_task_gen.teacher import Teacher
@@ -85,9 +86,10 @@ class Roller:
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         begun = time.monotonic()
         async with AsyncExitStack() as stack:
-            sandbox = await self._factory.start(self._specify(attempt))
+            spec = build_spec(task.image, task.limits, self._sandbox, run_id=self._run_id, item_id=attempt.id)
+            sandbox = await self._factory.start(spec)
             stack.push_async_callback(sandbox.close)
-            await sandbox.upload(_list_files(task))
+            await sandbox.upload(list_sandbox_files(task.files))
             terminal = await Terminal.open(sandbox, self._get_terminal_options(), recording=recording)
             stack.push_async_callback(terminal.close)
             ready = time.monotonic()
@@ -100,19 +102,6 @@ class Roller:
             moments = _Moments(begun, ready, solved, time.monotonic())
             driver = sandbox.driver
         return _make_trajectory(attempt, agents, cause, verdict, driver, _time(started_at, moments, agent))
-
-    def _specify(self, attempt: Attempt) -> SandboxSpec:
-        limits = attempt.task.limits
-        return SandboxSpec(
-            image=attempt.task.image,
-            run_id=self._run_id,
-            item_id=attempt.id,
-            memory_mb=limits.memory_mb,
-            cpus=limits.cpus,
-            max_processes=self._sandbox.max_processes,
-            disk_mb=self._sandbox.disk_mb,
-            network=limits.network,
-        )
 
     def _get_terminal_options(self) -> TerminalOptions:
         config = self._rollout
@@ -139,13 +128,6 @@ def _hold_recording(folder: Path | None, trajectory_id: str) -> Iterator[Path | 
     # A recording that could not be written (the disk is full) is missing; it never costs the rollout.
     with suppress(OSError):
         part.replace(folder / f"{trajectory_id}.cast")
-
-
-def _list_files(task: Task) -> list[SandboxFile]:
-    return [
-        SandboxFile(f"{WORKDIR}/{file.path}", file.to_bytes(), mode=0o755 if file.executable else 0o644)
-        for file in task.files
-    ]
 
 
 def _time(started_at: str, moments: _Moments, agent: Agent) -> Timings:

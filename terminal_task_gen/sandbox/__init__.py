@@ -18,6 +18,16 @@ from terminal_task_gen.records import Record
 
 WORKDIR = "/app"
 HOSTNAME = "sandbox"
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "TERM": "xterm-256color",
+    "USER": "root",
+}
+"""All that a command finds in its environment, besides what `exec` is given."""
+CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
+"""What ordinary work as root needs; no raw sockets, no mounts, no device nodes, no tracing of others."""
 
 
 class SandboxSpec(Record):

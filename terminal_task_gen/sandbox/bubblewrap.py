@@ -21,10 +21,10 @@ from contextlib import suppress
 from typing import IO
 
 from terminal_task_gen.errors import PrerequisiteError, SandboxError
-from terminal_task_gen.sandbox import WORKDIR, ByteStream, ExecResult, SandboxFile, SandboxSpec
+from terminal_task_gen.sandbox import ENVIRONMENT, WORKDIR, ByteStream, ExecResult, SandboxFile, SandboxSpec
 from terminal_task_gen.sandbox.archive import pack_files
 from terminal_task_gen.sandbox.bubblewrap_channel import Channel, Command
-from terminal_task_gen.sandbox.bubblewrap_layout import ENVIRONMENT, Layout, find_python
+from terminal_task_gen.sandbox.bubblewrap_layout import Layout, find_python
 from terminal_task_gen.sandbox.bubblewrap_process import end_process, explain_refusal, list_options, spawn_bwrap
 from terminal_task_gen.sandbox.output import Output
 from terminal_task_gen.sandbox.pipe import PipeEnd, Pipes

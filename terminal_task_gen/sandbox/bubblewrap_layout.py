@@ -12,18 +12,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from terminal_task_gen.sandbox import HOSTNAME, WORKDIR, SandboxSpec
+from terminal_task_gen.sandbox import CAPABILITIES, ENVIRONMENT, HOSTNAME, WORKDIR, SandboxSpec
 
-ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME": "/root",
-    "LANG": "C.UTF-8",
-    "TERM": "xterm-256color",
-    "USER": "root",
-}
 INIT_PATH = "/run/init"
 SHARED_MEMORY_MB = 64
-CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETUID", "SETGID", "KILL")
 WRITABLE_DIRS = ("/root", "/home", "/tests", "/logs", "/var/log", "/var/lib", "/run", "/mnt", "/opt", "/srv")
 PUBLIC_DIRS = ("/tmp", "/var/tmp")
 SYSTEM_DIRS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")

@@ -14,20 +14,11 @@ from contextlib import suppress
 from typing import Any
 
 from terminal_task_gen.errors import PrerequisiteError, SandboxError
-from terminal_task_gen.sandbox import HOSTNAME, WORKDIR, SandboxSpec
+from terminal_task_gen.sandbox import CAPABILITIES, ENVIRONMENT, HOSTNAME, WORKDIR, SandboxSpec
 from terminal_task_gen.sandbox.docker_engine import Engine
 from terminal_task_gen.sandbox.docker_owner import Owner
 from terminal_task_gen.sandbox.docker_sandbox import DockerSandbox
 
-CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
-"""What ordinary work as root needs; no raw sockets, no mounts, no device nodes, no tracing of others."""
-ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME": "/root",
-    "LANG": "C.UTF-8",
-    "TERM": "xterm-256color",
-    "USER": "root",
-}
 MAIN_PROCESS = ("/bin/bash", "--norc", "-c", "while read -r _; do :; done")
 """Waits for the end of its stdin. As process 1 no signal from inside can end it, and being bash it reaps orphans, so
 the engine's own init program, which would end as soon as a `kill -9 -1` inside took its child, is not wanted."""

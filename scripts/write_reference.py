@@ -63,7 +63,7 @@ def _walk_fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str
     for name, field in model.model_fields.items():
         options = [field.annotation, *getattr(field.annotation, "__args__", ())]
         nested = [a for a in options if inspect.isclass(a) and issubclass(a, BaseModel)]
-        if nested and nested[0].__module__ == config_module.__name__:
+        if nested and nested[0].__module__.startswith(config_module.__name__):
             if field.default is None:
                 yield f"{prefix}{name}", model.__name__, name, None
             else:
@@ -77,7 +77,8 @@ def _walk_fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str
 def _read_meanings() -> dict[tuple[str, str], str]:
     """(class, field) → the string literal that follows the field in the source."""
     meanings: dict[tuple[str, str], str] = {}
-    for node in ast.parse(inspect.getsource(config_module)).body:
+    sources = [path.read_text(encoding="utf-8") for path in Path(inspect.getfile(config_module)).parent.glob("*.py")]
+    for node in (node for source in sources for node in ast.parse(source).body):
         if not isinstance(node, ast.ClassDef):
             continue
         for field, text in zip(node.body, node.body[1:], strict=False):

@@ -17,7 +17,7 @@ LISTENERS = {"progress", "viewer"}
 
 ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(RECORDS, RECORDS),
-    "config": RECORDS,
+    "config": RECORDS | {"config"},
     "fingerprint": RECORDS | {"config"},
     **{port: RECORDS | {"config", port} for port in PORTS},
     "identity": RECORDS | {"config", "fingerprint", "store"},

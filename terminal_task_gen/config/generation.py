@@ -1,0 +1,44 @@
+"""What is generated."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from terminal_task_gen.records import Record
+from terminal_task_gen.task import Difficulty, Limits, Mode
+
+
+class GenerateConfig(Record):
+    """What to ask for."""
+
+    modes: tuple[Mode, ...] = Field(default=("skill",), min_length=1)
+    domains: tuple[str, ...] = ()
+    """Empty: all in the taxonomy."""
+    count: int = Field(default=10, ge=0)
+    """Requests per mode (skill mode: dealt over the domains in turn; seed mode: over the seeds)."""
+    tasks_per_seed: int = Field(default=0, ge=0)
+    """Requests that one seed may become; 0: as many as `count` leaves room for."""
+    difficulty: Difficulty | Literal["mixed"] = "mixed"
+    """`mixed` draws a level for each request by `difficulty_weights`."""
+    difficulty_weights: dict[Difficulty, float] = {"easy": 0.3, "medium": 0.5, "hard": 0.2}
+    skills_per_task: tuple[int, int] = (3, 5)
+    """Least and most skills to combine (paper §3.2: typically 3-5)."""
+    skill_choice: Literal["sampled", "menu"] = "sampled"
+    """`sampled`: the author gets the skills to combine. `menu`: it picks from a longer list. The paper allows both."""
+    menu_size: int = Field(default=24, ge=5)
+    reference_solution: bool = True
+    """Ask for a private solution, which the oracle gate runs. Without one, only fail-first guards the tests."""
+    repair_rounds: int = Field(default=1, ge=0, le=5)
+    parallel: int = Field(default=16, ge=1)
+    """Requests worked on at once."""
+    max_file_bytes: int = Field(default=2_000_000, ge=1)
+    max_files: int = Field(default=40, ge=1)
+    limits: Limits = Limits()
+    """Given to every task."""
+
+    @field_validator("modes", "domains")
+    @classmethod
+    def _drop_repeated(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(values))

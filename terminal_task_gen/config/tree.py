@@ -1,0 +1,47 @@
+"""The whole of a run's configuration."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from terminal_task_gen.config.endpoint import TeacherConfig
+from terminal_task_gen.config.filtering import FilterConfig
+from terminal_task_gen.config.generation import GenerateConfig
+from terminal_task_gen.config.rollouts import RolloutConfig, SandboxConfig
+from terminal_task_gen.records import Record
+
+
+class Config(Record):
+    """Everything of one run. `name` and `output_dir` say where: `<output_dir>/<name>/`."""
+
+    name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    output_dir: Path = Path("runs")
+    seed: int = 0
+    taxonomy_dirs: tuple[Path, ...] = ()
+    """Folders of domains that are added to, or override, the shipped ones. The same for image_dirs."""
+    image_dirs: tuple[Path, ...] = ()
+    seed_dirs: tuple[Path, ...] = ()
+    """Folders of seeds; when given they replace the shipped ones."""
+    date: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+    """Put on every corpus row; None: the day the run was started."""
+    shard_mb: int = Field(default=256, ge=1)
+    """A shard is sealed when it has grown past this."""
+    teacher: TeacherConfig = TeacherConfig()
+    generate: GenerateConfig = GenerateConfig()
+    sandbox: SandboxConfig = SandboxConfig()
+    rollout: RolloutConfig = RolloutConfig()
+    filter: FilterConfig = FilterConfig()
+
+    @field_validator("date", mode="before")
+    @classmethod
+    def _write_date(cls, value: Any) -> Any:
+        """YAML reads an unquoted day as a date."""
+        return value.isoformat() if isinstance(value, datetime.date) else value
+
+    @property
+    def run_dir(self) -> Path:
+        return self.output_dir / self.name

@@ -1,0 +1,73 @@
+"""Wires generation: requests → tasks."""
+
+from __future__ import annotations
+
+from itertools import chain
+from operator import attrgetter
+
+from terminal_task_gen.config import Config
+from terminal_task_gen.events import StageFinished
+from terminal_task_gen.generate.author import Author
+from terminal_task_gen.generate.prompts import PROMPT_VERSION
+from terminal_task_gen.generate.requests import enumerate_requests
+from terminal_task_gen.identity import enter_stage
+from terminal_task_gen.images import get_dockerfile_text, list_images
+from terminal_task_gen.pipeline.opening import OpenRun, open_sandboxes, open_teacher, pin_driver
+from terminal_task_gen.records import content_digest
+from terminal_task_gen.resources import data_dir
+from terminal_task_gen.seeds import Seed, load_seeds
+from terminal_task_gen.stage import Stage, run_stage
+from terminal_task_gen.store import REJECTED, TASKS
+from terminal_task_gen.taxonomy import Domain, load_domains, select_domains
+
+
+def load_taxonomy(config: Config) -> dict[str, Domain]:
+    """The chosen domains: shipped ones, the user's on top."""
+    domains = load_domains([data_dir("taxonomy"), *config.taxonomy_dirs])
+    return select_domains(domains, config.generate.domains)
+
+
+def load_run_seeds(config: Config, domains: dict[str, Domain]) -> dict[str, Seed]:
+    """Seeds whose domain is chosen."""
+    seeds = load_seeds(config.seed_dirs or [data_dir("seeds")])
+    return {seed_id: seed for seed_id, seed in seeds.items() if seed.domain in domains}
+
+
+async def generate(run: OpenRun) -> StageFinished:
+    """Requests → tasks and rejections."""
+    config = run.config
+    domains = load_taxonomy(config)
+    seeds = load_run_seeds(config, domains)
+    folders = list_images([data_dir("images"), *config.image_dirs])
+    images = sorted({domain.image for domain in domains.values()})
+    image_texts = {name: get_dockerfile_text(folders, name) for name in images}
+    contents = {f"taxonomy {name}": content_digest(domain.model_dump(mode="json")) for name, domain in domains.items()}
+    contents["author prompts"] = PROMPT_VERSION
+    if "seed" in config.generate.modes:
+        contents["seeds"] = content_digest([seed.model_dump(mode="json") for seed in seeds.values()])
+    async with (
+        open_teacher(run, config.teacher.author, field="teacher.author") as teacher,
+        open_sandboxes(run, images) as factory,
+    ):
+        digests = {name: await factory.get_image_digest(name) for name in images}
+        config = pin_driver(config, factory)
+        run.look_for_damage("generate")
+        identity = enter_stage(run.directory, config, "generate", contents=contents, image_digests=digests)
+        author = Author(
+            teacher=teacher,
+            factory=factory,
+            config=config,
+            domains=domains,
+            seeds=seeds,
+            image_texts=image_texts,
+            image_digests=digests,
+            run_id=identity.run_id,
+        )
+        requests = chain.from_iterable(
+            enumerate_requests(config.generate, run_seed=config.seed, mode=mode, domains=domains, seeds=seeds)
+            for mode in config.generate.modes
+        )
+        stage = Stage(
+            "generate", requests, attrgetter("id"), author.write_task, TASKS, REJECTED, config.generate.parallel
+        )
+        return await run_stage(stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000)

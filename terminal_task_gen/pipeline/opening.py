@@ -1,0 +1,153 @@
+"""The registries of concrete drivers, and what every stage opens: run, teacher, sandboxes.
+
+Nothing is imported until it is chosen.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from terminal_task_gen.config import Config, EndpointConfig
+from terminal_task_gen.engine import Engine
+from terminal_task_gen.errors import PrerequisiteError, UsageError
+from terminal_task_gen.events import Listener, Notice
+from terminal_task_gen.identity import STAGE_SHARDS, read_identity
+from terminal_task_gen.progress import EventLog, tell_all
+from terminal_task_gen.records import Record
+from terminal_task_gen.sandbox import SandboxFactory
+from terminal_task_gen.store import TASKS, Damage, RunDirectory
+from terminal_task_gen.task import Rejection, Task
+from terminal_task_gen.teacher import Teacher
+from terminal_task_gen.trajectory import Trajectory
+
+TEACHERS = {"openai": "terminal_task_gen.teacher.client:OpenAITeacher"}
+SANDBOXES = {
+    "docker": "terminal_task_gen.sandbox.docker:DockerFactory",
+    "bubblewrap": "terminal_task_gen.sandbox.bubblewrap:BubblewrapFactory",
+}
+ENGINES = {"local": "terminal_task_gen.engine.local:LocalEngine"}
+
+STAGE_RECORDS: dict[str, tuple[type[Record], type[Record]]] = {
+    "generate": (Task, Rejection),
+    "rollout": (Trajectory, Rejection),
+}
+
+
+def load_class(registry: dict[str, str], name: str) -> Any:
+    """The class behind a registry's name, imported now. Raises UsageError listing the known names."""
+    if name not in registry:
+        raise UsageError(f"unknown {name!r}; known: {', '.join(registry)}")
+    module, _, attribute = registry[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def make_engine(name: str = "local") -> Engine:
+    engine: Engine = load_class(ENGINES, name)()
+    return engine
+
+
+def make_factory(config: Config, driver: str) -> SandboxFactory:
+    """A driver by name, unchecked."""
+    sandbox = config.sandbox
+    options = {"image_prefix": sandbox.image_prefix, "image_tag": sandbox.image_tag} if driver == "docker" else {}
+    factory: SandboxFactory = load_class(SANDBOXES, driver)(**options)
+    return factory
+
+
+@dataclass
+class OpenRun:
+    """A run directory held for writing, with what every stage needs."""
+
+    config: Config
+    directory: RunDirectory
+    engine: Engine
+    listener: Listener
+    damages: dict[str, Damage]
+    """Lines that could not be used, by place; each was told once."""
+
+    def report_damage(self, damage: Damage) -> None:
+        if str(damage) not in self.damages:
+            self.damages[str(damage)] = damage
+            self.listener(Notice(f"damaged line passed over: {damage} (ttg doctor {self.directory.path} --repair)"))
+
+    def look_for_damage(self, stage: str) -> None:
+        """Tell of lines that count as done but cannot be used, before the stage takes them for done."""
+        for kind, model in zip(STAGE_SHARDS[stage], STAGE_RECORDS[stage], strict=True):
+            for damage in self.directory.find_damage(kind, model):
+                self.report_damage(damage)
+
+    def read_tasks(self) -> Iterator[Task]:
+        return self.directory.read_records(TASKS, Task, self.report_damage)
+
+
+@asynccontextmanager
+async def open_run(config: Config, listener: Listener, engine: Engine) -> AsyncIterator[OpenRun]:
+    """Hold the run's directory; let go at the end, whatever happened."""
+    directory = RunDirectory(config.run_dir)
+    directory.lock()
+    log = EventLog(directory.events_path)
+    try:
+        yield OpenRun(config, directory, engine, tell_all(log, listener), {})
+    finally:
+        log.close()
+        directory.unlock()
+
+
+@asynccontextmanager
+async def open_teacher(run: OpenRun, endpoint: EndpointConfig, *, field: str) -> AsyncIterator[Teacher]:
+    """A client of the endpoint, closed at the end. Raises UsageError when it is not configured or its key missing.
+
+    `field` is the endpoint's place in the configuration, for messages.
+    """
+    teacher: Teacher = load_class(TEACHERS, "openai")(endpoint, listener=run.listener, field=field)
+    try:
+        yield teacher
+    finally:
+        await teacher.close()
+
+
+async def resolve_driver(config: Config, run: RunDirectory, images: list[str], listener: Listener) -> SandboxFactory:
+    """The driver to use, checked: as configured; `auto` goes on with the run's own, else Docker if an engine answers.
+
+    An engine without the images is for the user to mend: falling back would quietly make tasks for another machine.
+    """
+    identity = read_identity(run)
+    wanted = config.sandbox.driver
+    if wanted == "auto" and identity is not None:
+        wanted = "docker" if identity.driver == "docker" else "bubblewrap"
+    factory = make_factory(config, "docker" if wanted == "auto" else wanted)
+    try:
+        if wanted == "auto":
+            try:
+                await factory.check([])
+            except PrerequisiteError as error:
+                await factory.close()
+                listener(Notice(f"sandbox: bubblewrap, because {error}"))
+                factory = make_factory(config, "bubblewrap")
+        await factory.check(images)
+    except UsageError:
+        await factory.close()
+        raise
+    return factory
+
+
+@asynccontextmanager
+async def open_sandboxes(run: OpenRun, images: list[str]) -> AsyncIterator[SandboxFactory]:
+    """A checked driver with the orphans of dead runs swept; everything it started is gone at the end."""
+    factory = await resolve_driver(run.config, run.directory, images, run.listener)
+    try:
+        swept = await factory.sweep()
+        if swept:
+            run.listener(Notice(f"removed {swept} sandboxes left by a ttg that was killed"))
+        yield factory
+    finally:
+        await factory.close()
+
+
+def pin_driver(config: Config, factory: SandboxFactory) -> Config:
+    """The configuration with its driver resolved, as it is saved and fingerprinted."""
+    return config.model_copy(update={"sandbox": config.sandbox.model_copy(update={"driver": factory.name})})

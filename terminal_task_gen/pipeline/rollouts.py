@@ -33,6 +33,8 @@ async def rollout(run: OpenRun, *, only: Sequence[str] = ()) -> StageFinished:
         open_teacher(run, endpoint, field=f"teacher.{role}") as teacher,
         open_sandboxes(run, images) as factory,
     ):
+        if factory.name != "docker" and any(task.foreign for task in tasks):
+            raise UsageError("imported tasks bring images of their own and need a Docker engine: --sandbox docker")
         digests = {name: await factory.get_image_digest(name) for name in images}
         config = pin_driver(config, factory)
         run.look_for_damage("rollout")

@@ -96,7 +96,14 @@ class Roller:
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         begun = time.monotonic()
         async with AsyncExitStack() as stack:
-            spec = build_spec(task.image, task.limits, self._sandbox, run_id=self._run_id, item_id=attempt.id)
+            spec = build_spec(
+                task.image,
+                task.limits,
+                self._sandbox,
+                run_id=self._run_id,
+                item_id=attempt.id,
+                foreign=task.foreign is not None,
+            )
             sandbox = await self._factory.start(spec)
             stack.push_async_callback(sandbox.close)
             await sandbox.upload(list_sandbox_files(task.files))

@@ -34,6 +34,8 @@ EXCLUDED: dict[str, str] = {
     "rollout.record": "recordings stand beside the data",
     "rollout.max_sandbox_retries": "a broken sandbox leaves no trace in a trajectory",
     "sandbox.parallel": "how fast, not what",
+    "sandbox.warm": "how fast, not what",
+    "sandbox.patience_sec": "how fast, not what",
     "sandbox.image_prefix": "where images are, not what they hold; their digests are recorded",
     "sandbox.image_tag": "as image_prefix",
     "*.base_url": "the same model may move to another address",

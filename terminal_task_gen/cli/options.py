@@ -64,6 +64,11 @@ def make_tree(**fields: Any) -> dict[str, Any]:
     return tree
 
 
+def read_parallel(text: str | None) -> int | str | None:
+    """A number as one, `auto` as it is; the configuration refuses anything else."""
+    return int(text) if text is not None and text.isdigit() else text
+
+
 def split_commas(values: list[str] | None) -> list[str]:
     """`--domain a,b --domain c` → [a, b, c]."""
     return [part.strip() for value in values or [] for part in value.split(",") if part.strip()]

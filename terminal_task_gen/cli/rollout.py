@@ -43,7 +43,9 @@ def rollout(
     watch: Annotated[
         bool, typer.Option("--watch", help="Show every turn live; one rollout at a time.", rich_help_panel=options.HOW)
     ] = False,
-    parallel: options.Parallel = None,
+    parallel: Annotated[
+        str | None, typer.Option(help="Rollouts at once, or auto.", rich_help_panel=options.HOW)
+    ] = None,
     sandbox: options.Sandbox = None,
     base_url: options.BaseUrl = None,
     model: options.Model = None,
@@ -54,7 +56,7 @@ def rollout(
     flags = options.make_tree(
         rollout__attempts=attempts,
         rollout__until=until,
-        rollout__parallel=1 if watch else parallel,
+        rollout__parallel=1 if watch else options.read_parallel(parallel),
         sandbox__driver=sandbox,
     )
     actor = options.make_tree(base_url=base_url, model=model, api_key_env=api_key_env)

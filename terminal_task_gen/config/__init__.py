@@ -9,10 +9,11 @@ from terminal_task_gen.config.endpoint import EndpointConfig, TeacherConfig
 from terminal_task_gen.config.filtering import FilterConfig
 from terminal_task_gen.config.generation import GenerateConfig
 from terminal_task_gen.config.load import dump_config, load_config
-from terminal_task_gen.config.rollouts import RolloutConfig, SandboxConfig
+from terminal_task_gen.config.rollouts import MAX_AUTO, RolloutConfig, SandboxConfig
 from terminal_task_gen.config.tree import Config
 
 __all__ = [
+    "MAX_AUTO",
     "Config",
     "EndpointConfig",
     "FilterConfig",

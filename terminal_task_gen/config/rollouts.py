@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from terminal_task_gen.records import Record
+
+MAX_AUTO = 64
+"""Ceiling of `rollout.parallel: auto`."""
 
 
 class SandboxConfig(Record):
@@ -19,6 +22,10 @@ class SandboxConfig(Record):
     image_prefix: str = "ttg"
     """Images are called `<prefix>-<folder>:<tag>`; a registry may stand in front, as in `reg:5000/ttg`."""
     image_tag: str = "latest"
+    warm: int = Field(default=2, ge=0, le=64)
+    """Sandboxes of a kind that wait ready for the next rollout; 0: each is started when it is needed."""
+    patience_sec: float = Field(default=120.0, ge=0.0)
+    """How long a broken item waits for an engine that is away (it restarts, say) before its next try."""
     max_processes: int = Field(default=512, ge=16)
     disk_mb: int = Field(default=2048, ge=16)
 
@@ -27,8 +34,8 @@ class RolloutConfig(Record):
     """How the actor works."""
 
     attempts: int = Field(default=1, ge=1)
-    parallel: int = Field(default=4, ge=1)
-    """Rollouts at once; each holds one sandbox."""
+    parallel: Annotated[int, Field(ge=1)] | Literal["auto"] = 4
+    """Rollouts at once; each holds one sandbox. `auto`: as many as CPU, memory and engine bear, at most MAX_AUTO."""
     max_turns: int = Field(default=50, ge=1)
     max_tokens: int = Field(default=0, ge=0)
     """Prompt and completion tokens of one rollout together; 0: no limit."""

@@ -22,6 +22,7 @@ from terminal_task_gen.generate.sandbox_gates import run_sandbox_gates
 from terminal_task_gen.generate.static_gates import list_promised_modules, run_static_gates
 from terminal_task_gen.records import Usage
 from terminal_task_gen.sandbox import SandboxFactory
+from terminal_task_gen.sandbox.governor import wait_until_ready
 from terminal_task_gen.seeds import Seed
 from terminal_task_gen.task import GateResult, Lineage, Rejection, Request, Task, task_id
 from terminal_task_gen.taxonomy import Domain
@@ -130,6 +131,7 @@ class Author:
             except SandboxError:
                 if attempt == SANDBOX_TRIES:
                     raise
+                await wait_until_ready(self.factory.ping, timeout_sec=self.config.sandbox.patience_sec)
         raise AssertionError("unreachable")
 
     def _make_task(self, request: Request, accepted: Accepted, commission: Commission) -> Task:

@@ -19,6 +19,7 @@ from terminal_task_gen.identity import STAGE_SHARDS, read_identity
 from terminal_task_gen.progress import EventLog, tell_all
 from terminal_task_gen.records import Record
 from terminal_task_gen.sandbox import SandboxFactory
+from terminal_task_gen.sandbox.pool import SandboxPool
 from terminal_task_gen.store import TASKS, Damage, RunDirectory
 from terminal_task_gen.task import Rejection, Task
 from terminal_task_gen.teacher import Teacher
@@ -143,6 +144,8 @@ async def open_sandboxes(run: OpenRun, images: list[str]) -> AsyncIterator[Sandb
         swept = await factory.sweep()
         if swept:
             run.listener(Notice(f"removed {swept} sandboxes left by a ttg that was killed"))
+        if run.config.sandbox.warm:
+            factory = SandboxPool(factory, size=run.config.sandbox.warm)
         yield factory
     finally:
         await factory.close()

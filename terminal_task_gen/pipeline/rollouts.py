@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
-from terminal_task_gen.config import Config
+from terminal_task_gen.config import MAX_AUTO, Config
 from terminal_task_gen.errors import UsageError
 from terminal_task_gen.events import Notice, StageFinished
 from terminal_task_gen.identity import enter_stage
@@ -93,7 +93,8 @@ async def _roll_out(run: OpenRun, config: Config, roller: Roller, tasks: Sequenc
 
 
 async def _run_attempts(run: OpenRun, config: Config, roller: Roller, attempts: Iterator[Attempt]) -> StageFinished:
-    stage = Stage("rollout", attempts, attrgetter("id"), roller.run, TRAJECTORIES, FAILED, config.rollout.parallel)
+    parallel = MAX_AUTO if config.rollout.parallel == "auto" else config.rollout.parallel
+    stage = Stage("rollout", attempts, attrgetter("id"), roller.run, TRAJECTORIES, FAILED, parallel)
     return await run_stage(stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000)
 
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 from terminal_task_gen.bundle import build_spec, list_sandbox_files
-from terminal_task_gen.config import RolloutConfig, SandboxConfig
+from terminal_task_gen.config import MAX_AUTO, RolloutConfig, SandboxConfig
 from terminal_task_gen.errors import Cause, ItemError, SandboxError, TeacherError
 from terminal_task_gen.events import Listener, ignore
 from terminal_task_gen.records import Usage
@@ -32,6 +32,7 @@ from terminal_task_gen.rollout.protocol import AGENT, Dialect
 from terminal_task_gen.rollout.verify import judge
 from terminal_task_gen.rollout.xml_dialect import XmlDialect
 from terminal_task_gen.sandbox import SandboxFactory
+from terminal_task_gen.sandbox.governor import Governor, MachineLook, wait_until_ready
 from terminal_task_gen.sandbox.terminal import Terminal, TerminalOptions
 from terminal_task_gen.task import Rejection, Task
 from terminal_task_gen.teacher import Teacher
@@ -76,6 +77,9 @@ class Roller:
         self._dialect: Dialect = DIALECTS[rollout.dialect](template)
         self._listener = listener
         self._bench = TestBench(factory, run_id=run_id)
+        self._governor: Governor | None = None
+        if rollout.parallel == "auto":
+            self._governor = Governor(MachineLook(factory.ping), most=MAX_AUTO)
 
     async def run(self, attempt: Attempt) -> Trajectory | Rejection:
         """Roll out once, again in a fresh sandbox where one broke, as often as the configuration allows."""
@@ -83,11 +87,13 @@ class Roller:
         last_try = 1 + self._rollout.max_sandbox_retries
         for number in count(1):
             try:
-                with _hold_recording(self._recordings_dir, attempt.id) as recording:
-                    return await self._roll_out(attempt, recording, agents)
+                async with self._take_slot():
+                    with _hold_recording(self._recordings_dir, attempt.id) as recording:
+                        return await self._roll_out(attempt, recording, agents)
             except (SandboxError, TeacherError) as error:
                 if isinstance(error, TeacherError) or number == last_try:
                     return _reject(attempt, error, tries=number, agents=agents)
+                await wait_until_ready(self._factory.ping, timeout_sec=self._sandbox.patience_sec)
         raise AssertionError("unreachable: the last try returns")
 
     async def _roll_out(self, attempt: Attempt, recording: Path | None, agents: list[Agent]) -> Trajectory:
@@ -127,6 +133,9 @@ class Roller:
             moments = _Moments(begun, ready, solved, time.monotonic())
             driver = sandbox.driver
         return _make_trajectory(attempt, agents, cause, verdict, driver, _time(started_at, moments, agent))
+
+    def _take_slot(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._governor is None else self._governor.take_slot()
 
     def _get_terminal_options(self) -> TerminalOptions:
         config = self._rollout

@@ -160,6 +160,10 @@ class SandboxFactory(Protocol):
         """Content digest of an image (`sha256:…`), or "" where the driver has no images."""
         ...
 
+    async def ping(self) -> float:
+        """Seconds that the driver takes to answer. Raises SandboxError when it does not."""
+        ...
+
     async def start(self, spec: SandboxSpec) -> Sandbox:
         """Start a sandbox with an empty, writable /app. Raises SandboxError."""
         ...

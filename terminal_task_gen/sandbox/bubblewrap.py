@@ -206,6 +206,9 @@ class BubblewrapFactory:
             raise PrerequisiteError(explain_refusal(error.evidence)) from error
         await sandbox.close()
 
+    async def ping(self) -> float:
+        return 0.0
+
     async def get_image_digest(self, image: str) -> str:
         return ""
 

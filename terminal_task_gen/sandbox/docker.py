@@ -9,6 +9,7 @@ with us however we end, and the engine removes it; labels name the owner for `sw
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -56,11 +57,13 @@ class DockerFactory:
             raise PrerequisiteError(f"image {self._tag(image)} is not built; run: ttg images build {image}")
         return digest
 
+    async def ping(self) -> float:
+        begun = time.monotonic()
+        await (await self._reach()).ping()
+        return time.monotonic() - begun
+
     async def start(self, spec: SandboxSpec) -> DockerSandbox:
-        try:
-            engine = await self._connect()
-        except PrerequisiteError as error:
-            raise SandboxError("engine", str(error)) from error
+        engine = await self._reach()
         starting = asyncio.create_task(self._start(engine, spec))
         try:
             return await asyncio.shield(starting)
@@ -91,6 +94,13 @@ class DockerFactory:
             if self._engine is None:
                 self._engine = await asyncio.to_thread(Engine.connect)
             return self._engine
+
+    async def _reach(self) -> Engine:
+        """The engine, in the middle of a run: that it is away may pass."""
+        try:
+            return await self._connect()
+        except PrerequisiteError as error:
+            raise SandboxError("engine", str(error)) from error
 
     async def _start(self, engine: Engine, spec: SandboxSpec) -> DockerSandbox:
         try:

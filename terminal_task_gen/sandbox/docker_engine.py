@@ -76,6 +76,10 @@ class Engine:
         await asyncio.to_thread(self._threads.shutdown)
         self._client.close()
 
+    async def ping(self) -> None:
+        """Raises SandboxError when the engine does not answer."""
+        await self._call(self._client.ping)
+
     async def create(self, image: str, options: Mapping[str, Any], cpus: float) -> str:
         """Create a container, not yet started; its id. `cpus` is cut to what the engine has."""
         nano_cpus = int(min(cpus, self._cpus) * 1e9)

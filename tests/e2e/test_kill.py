@@ -32,9 +32,14 @@ def test_killed_again_and_again_at_random_points(demo: FinishedDemo, tmp_path: P
     rng = random.Random(20)
     run = tmp_path / "demo"
     hit: list[str] = []
-    for _ in range(8):
+    for number in range(8):
         process = start_demo(tmp_path, "--set", "generate.parallel=2", "--set", "rollout.parallel=2")
-        if not kill_after(process, rng.uniform(1.5, 7.0)):
+        # By what is on disk and not by the clock, so that each stage is hit however slow the machine is.
+        if number < 4:
+            wait_for(run / "tasks", "tasks-*", at_least=2 * number + 1, timeout_sec=150.0)
+        else:
+            wait_for(run / "trajectories", "trajectories-*", at_least=number - 3, timeout_sec=150.0)
+        if not kill_after(process, rng.uniform(0.0, 0.5)):
             break
         hit.append(find_stage(run))
     assert {"generate", "rollout"} <= set(hit), hit

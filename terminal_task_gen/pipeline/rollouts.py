@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from operator import attrgetter
 
 from terminal_task_gen.events import Notice, StageFinished
@@ -25,7 +26,7 @@ async def rollout(run: OpenRun) -> StageFinished:
     role = "author" if config.teacher.actor is None else "actor"
     endpoint = config.teacher.get_actor()
     async with (
-        open_teacher(run, endpoint, field=f"teacher.{role}") as teacher,
+        open_teacher(run, endpoint, field=f"teacher.{role}", stage="rollout") as teacher,
         open_sandboxes(run, images) as factory,
     ):
         digests = {name: await factory.get_image_digest(name) for name in images}
@@ -40,6 +41,8 @@ async def rollout(run: OpenRun) -> StageFinished:
             run_id=identity.run_id,
             recordings_dir=run.directory.recordings_dir,
         )
-        attempts = enumerate_attempts(tasks, teacher.model, config.rollout.attempts)
-        stage = Stage("rollout", attempts, attrgetter("id"), roller.run, TRAJECTORIES, FAILED, config.rollout.parallel)
+        list_attempts = partial(enumerate_attempts, tasks, teacher.model, config.rollout.attempts)
+        stage = Stage(
+            "rollout", list_attempts, attrgetter("id"), roller.run, TRAJECTORIES, FAILED, config.rollout.parallel
+        )
         return await run_stage(stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000)

@@ -240,6 +240,7 @@ FIRST_TRY_FAILS = {
     Fault.DISCONNECT: "teacher_connection",
     Fault.MALFORMED: "teacher_malformed",
     Fault.EMPTY: "teacher_empty",
+    Fault.IDLE: "teacher_timeout",
 }
 
 
@@ -305,7 +306,7 @@ def test_parse_faults() -> None:
     profile = parse_faults(" rate_limit=0.1, hang=0.02,seed=3,hang_sec=5 ")
     assert profile == FaultProfile(rate_limit=0.1, hang=0.02, seed=3, hang_sec=5)
     assert parse_faults("") == FaultProfile()
-    spread = parse_faults("all=0.6,hang=0.0")
+    spread = parse_faults("all=0.7,hang=0.0")
     assert spread.hang == 0.0
     assert spread.empty == pytest.approx(0.1)
 

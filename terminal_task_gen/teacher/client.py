@@ -38,7 +38,7 @@ from terminal_task_gen.teacher.budget import Budget
 from terminal_task_gen.teacher.completion import read_answer
 from terminal_task_gen.teacher.failures import HOPELESS, PASSING, Failure, FailureKind, shorten
 from terminal_task_gen.teacher.fleet import Fleet
-from terminal_task_gen.teacher.replica import RETRY_AFTER_FACTOR, Replica, ReplicaStats
+from terminal_task_gen.teacher.replica import RETRY_AFTER_FACTOR, Replica, ReplicaStats, Slot
 from terminal_task_gen.trajectory import Message
 
 BASE_BACKOFF_SEC = 1.0
@@ -68,6 +68,9 @@ class _Call:
         self._fields = fields
         self._model = fields["model"]
         self._body = _dump(fields)
+
+    def __len__(self) -> int:
+        return len(self._body)
 
     def render(self, model: str) -> bytes:
         return self._body if model == self._model else _dump({**self._fields, "model": model})
@@ -126,7 +129,7 @@ class OpenAITeacher:
         outcome, replica = await self._try_once(call, None)
         retries_done = 0
         while isinstance(outcome, Failure):
-            if outcome.kind in HOPELESS and self._leave_out(outcome, replica):
+            if outcome.kind in HOPELESS and replica.left_out:
                 outcome, replica = await self._try_once(call, replica)
                 continue
             if outcome.kind not in PASSING or retries_done >= self._endpoint.max_retries:
@@ -143,20 +146,20 @@ class OpenAITeacher:
         await self._fleet.close()
 
     async def _try_once(self, call: _Call, avoid: Replica | None) -> tuple[Reply | Failure, Replica]:
-        replica = await self._fleet.take(avoid)
+        slot = await self._fleet.take(len(call), avoid)
         try:
             end = self._budget.explain_end()
             if end is not None:
                 raise TeacherError(FailureKind.BUDGET_SPENT, end)
-            return await self._ask(replica, call), replica
+            return await self._ask(slot, call), slot.replica
         finally:
-            self._fleet.give_back(replica)
+            self._fleet.give_back(slot)
 
-    async def _ask(self, replica: Replica, call: _Call) -> Reply | Failure:
+    async def _ask(self, slot: Slot, call: _Call) -> Reply | Failure:
         self._attempts += 1
         clock = asyncio.get_running_loop().time
+        replica = slot.replica
         body = call.render(replica.address.model)
-        start = replica.start(len(body), clock())
         outcome: Reply | Failure
         try:
             async with asyncio.timeout(self._endpoint.timeout_sec):
@@ -171,16 +174,17 @@ class OpenAITeacher:
                 outcome = read_answer(answer, self._endpoint)
         if outcome.usage is not None:
             self._budget.charge(outcome.usage)
-        replica.judge(start, outcome, clock())
+        replica.judge(slot, outcome, clock())
+        if isinstance(outcome, Failure) and outcome.kind in HOPELESS:
+            self._leave_out(outcome, replica)
         return outcome
 
-    def _leave_out(self, failure: Failure, replica: Replica) -> bool:
-        """A server where no call can succeed is no reason to stop while another has served; whether one has."""
-        others = [r for r in self._fleet.replicas if r is not replica and not r.left_out and r.has_served]
-        if others and not replica.left_out:
+    def _leave_out(self, failure: Failure, replica: Replica) -> None:
+        """A server where no call can succeed is no reason to stop while another has served."""
+        others = (other for other in self._fleet.replicas if other is not replica and not other.left_out)
+        if not replica.left_out and any(other.has_served for other in others):
             replica.left_out = True
             self._listener(Notice(f"left out: {self._explain_remedy(failure, replica.address)}"))
-        return bool(others)
 
     async def _wait_to_retry(self, failure: Failure, replica: Replica, retries_done: int) -> None:
         if failure.kind not in self._retries:

@@ -11,13 +11,14 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from terminal_task_gen.teacher.replica import Replica
+from terminal_task_gen.teacher.replica import Replica, Slot
 
 
 class _Waiter:
-    def __init__(self, avoid: Replica | None) -> None:
+    def __init__(self, body_bytes: int, avoid: Replica | None) -> None:
+        self.body_bytes = body_bytes
         self.avoid = avoid
-        self.given: asyncio.Future[Replica] = asyncio.get_running_loop().create_future()
+        self.given: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
 
 
 class Fleet:
@@ -28,14 +29,13 @@ class Fleet:
         self._waiters: deque[_Waiter] = deque()
         self._alarm: asyncio.TimerHandle | None = None
 
-    async def take(self, avoid: Replica | None) -> Replica:
-        """A server with a slot for this call, which `give_back` frees; waits for one."""
+    async def take(self, body_bytes: int, avoid: Replica | None) -> Slot:
+        """A slot for a call of this size, to be given back; waits for one. Not at `avoid` while another is well."""
         if not self._waiters:
             replica = self._find_open(avoid)
             if replica is not None:
-                replica.in_flight += 1
-                return replica
-        waiter = _Waiter(avoid)
+                return replica.take(body_bytes, asyncio.get_running_loop().time())
+        waiter = _Waiter(body_bytes, avoid)
         self._waiters.append(waiter)
         self._serve()
         try:
@@ -45,8 +45,8 @@ class Fleet:
                 self.give_back(waiter.given.result())
             raise
 
-    def give_back(self, replica: Replica) -> None:
-        replica.in_flight -= 1
+    def give_back(self, slot: Slot) -> None:
+        slot.replica.in_flight -= 1
         if self._waiters:
             self._serve()
 
@@ -71,8 +71,7 @@ class Fleet:
             if replica is None:
                 passed_over.append(waiter)
                 continue
-            replica.in_flight += 1
-            waiter.given.set_result(replica)
+            waiter.given.set_result(replica.take(waiter.body_bytes, asyncio.get_running_loop().time()))
         self._waiters.extendleft(reversed(passed_over))
         self._set_alarm()
 

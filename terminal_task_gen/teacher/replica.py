@@ -40,10 +40,11 @@ class ReplicaStats(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """One try under way."""
+class Slot:
+    """One of the calls that a server may have in flight."""
 
-    at: float
+    replica: Replica
+    taken_at: float
     guessed_tokens: float
 
 
@@ -100,30 +101,32 @@ class Replica:
             return self._quota.tell_opening(now) if self.in_flight < self._pace.limit else None
         return max(self._rests_until, self._quota.tell_opening(now)) if self.in_flight == 0 else None
 
-    def start(self, body_bytes: int, now: float) -> Start:
-        self._tries += 1
-        return Start(now, self._quota.start(body_bytes, now))
+    def take(self, body_bytes: int, now: float) -> Slot:
+        """Have a call in flight, which counts from now on."""
+        self.in_flight += 1
+        return Slot(self, now, self._quota.start(body_bytes, now))
 
     def learn(self, answer: Answer, now: float) -> None:
         """Take note of what an answer's headers say."""
         self._quota.learn(answer.headers, now)
 
-    def judge(self, start: Start, outcome: Reply | Failure, now: float) -> None:
+    def judge(self, slot: Slot, outcome: Reply | Failure, now: float) -> None:
         """Take note of how a try ended; before its slot is given back."""
+        self._tries += 1
         usage = outcome.usage
         if usage is None:
-            self._quota.settle(start.guessed_tokens, tokens=0, completion_tokens=0, now=now)
+            self._quota.settle(slot.guessed_tokens, tokens=0, completion_tokens=0, now=now)
         else:
             tokens = usage.prompt_tokens + usage.completion_tokens
-            self._quota.settle(start.guessed_tokens, tokens=tokens, completion_tokens=usage.completion_tokens, now=now)
+            self._quota.settle(slot.guessed_tokens, tokens=tokens, completion_tokens=usage.completion_tokens, now=now)
         if isinstance(outcome, Failure):
             self._failures[outcome.kind] = self._failures.get(outcome.kind, 0) + 1
         else:
             self._replies += 1
         if isinstance(outcome, Failure) and outcome.is_overload:
-            self._pace.note_overload(sent_at=start.at, now=now, timeout=outcome.kind is FailureKind.TIMEOUT)
+            self._pace.note_overload(sent_at=slot.taken_at, now=now, timeout=outcome.kind is FailureKind.TIMEOUT)
         else:
-            self._pace.note_answer(sent_at=start.at, now=now, in_flight=self.in_flight)
+            self._pace.note_answer(sent_at=slot.taken_at, now=now, in_flight=self.in_flight)
         self._judge_health(isinstance(outcome, Failure) and outcome.kind in BROKEN, now)
 
     def _judge_health(self, broken: bool, now: float) -> None:

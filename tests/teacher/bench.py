@@ -41,6 +41,8 @@ class Endpoint:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     in_flight: int = 0
     most_in_flight: int = 0
+    most_at_once: int | None = None
+    """More calls in flight than these are answered 429."""
     base_url: str = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -50,6 +52,8 @@ class Endpoint:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
+            if self.most_at_once is not None and self.in_flight > self.most_at_once:
+                return await refuse(429)(request)
             return await self.responses[min(len(self.arrivals), len(self.responses)) - 1](request)
         finally:
             self.in_flight -= 1

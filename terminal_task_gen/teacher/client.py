@@ -123,9 +123,11 @@ class OpenAITeacher:
             replicas=tuple(replica.stats for replica in self._fleet.replicas),
         )
 
-    async def complete(self, messages: Sequence[Message], *, seed: int | None = None) -> Reply:
+    async def complete(
+        self, messages: Sequence[Message], *, seed: int | None = None, response_format: Mapping[str, Any] | None = None
+    ) -> Reply:
         self._calls += 1
-        call = self._compose(messages, seed)
+        call = self._compose(messages, {"seed": seed, "response_format": response_format})
         outcome, replica = await self._try_once(call, None)
         retries_done = 0
         while isinstance(outcome, Failure):
@@ -236,18 +238,18 @@ class OpenAITeacher:
             remedy = f"it wants a key: set {address.field}.api_key_env to the name of the variable that holds one"
         return f"{address.base_url} refuses: {detail}; {remedy}"
 
-    def _compose(self, messages: Sequence[Message], seed: int | None) -> _Call:
+    def _compose(self, messages: Sequence[Message], asked: Mapping[str, Any]) -> _Call:
         endpoint = self._endpoint
-        sampling = {
+        optional = {
             "temperature": endpoint.temperature,
             "top_p": endpoint.top_p,
             "max_tokens": endpoint.max_tokens,
-            "seed": seed,
+            **asked,
         }
         fields = {
             "model": endpoint.model,
             "messages": [{"role": message.role, "content": message.content} for message in messages],
-            **{name: value for name, value in sampling.items() if value is not None},
+            **{name: value for name, value in optional.items() if value is not None},
             **endpoint.extra_body,
         }
         try:

@@ -56,6 +56,12 @@ async def test_sampling_and_extra_body_are_sent_when_set(bench: Bench) -> None:
     assert arrival.body["chat_template_kwargs"] == {"enable_thinking": True}
 
 
+async def test_a_response_format_is_passed_on(bench: Bench) -> None:
+    response_format = {"type": "json_schema", "json_schema": {"name": "task", "schema": {}}}
+    await bench.open(give(completion())).complete(ASK, response_format=response_format)
+    assert bench.endpoint.arrivals[0].body["response_format"] == response_format
+
+
 async def test_an_endpoint_without_a_key_gets_no_authorization(bench: Bench) -> None:
     await bench.open(give(completion()), api_key_env="").complete(ASK)
     assert "Authorization" not in bench.endpoint.arrivals[0].headers

@@ -11,7 +11,9 @@ must be those of the undisturbed run.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
+import multiprocessing
 import random
 import signal
 import subprocess
@@ -23,12 +25,16 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from benchmarks.faults.repertoire import DOMAIN, write_repertoire
+from terminal_task_gen.teacher.faults import parse_faults
+from terminal_task_gen.teacher.scripted import run_scripted
 
 POLL_SEC = 0.05
 MAX_STARTS_AFTER_KILLS = 20
@@ -62,7 +68,7 @@ class Outcome:
 
 @dataclass
 class Server:
-    process: subprocess.Popen[str]
+    process: SpawnProcess
     base_url: str
 
 
@@ -87,16 +93,31 @@ FAULTS = f"retry_after_sec=0.2,hang_sec={3 * SILENCE_SEC}"
 @contextmanager
 def serve(folder: Path, faults: str, latency_sec: float) -> Iterator[Server]:
     """A scripted teacher in a process of its own, killed at the end."""
-    command = [sys.executable, "-m", "terminal_task_gen", "teacher", "serve", "--port", "0"]
-    command += ["--repertoire", str(folder / "repertoire"), "--latency-sec", str(latency_sec)]
-    command += ["--faults", faults] if faults else []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            announced = process.stdout.readline()
-            yield Server(process, next(word for word in announced.split() if word.startswith("http")))
-        finally:
-            process.kill()
+    context = multiprocessing.get_context("spawn")
+    reader, writer = context.Pipe(duplex=False)
+    arguments = (folder / "repertoire", faults, latency_sec, writer)
+    process = context.Process(target=_serve_until_killed, args=arguments, daemon=True)
+    process.start()
+    try:
+        yield Server(process, reader.recv())
+    finally:
+        process.kill()
+        process.join()
+        process.close()
+        reader.close()
+        writer.close()
+
+
+def _serve_until_killed(repertoire: Path, faults: str, latency_sec: float, announcements: Connection) -> None:
+    serving = run_scripted(
+        [repertoire],
+        host="127.0.0.1",
+        port=0,
+        faults=parse_faults(faults),
+        latency_sec=latency_sec,
+        announce=lambda server: announcements.send(server.base_url),
+    )
+    asyncio.run(serving)
 
 
 def run_undisturbed(plan: Plan, folder: Path, servers: list[Server]) -> Outcome:
@@ -118,7 +139,8 @@ def run_disturbed(plan: Plan, folder: Path, servers: list[Server]) -> tuple[Outc
         with start(plan, folder, "disturbed", servers) as process:
             while process.poll() is None:
                 finished = count_lines(run)
-                if finished >= plan.requests / 2 and servers[2].process.poll() is None:
+                assert all(server.process.is_alive() for server in servers[:2]), "somebody ended a server"
+                if finished >= plan.requests / 2:
                     servers[2].process.kill()
                 if killed < plan.kills and finished >= kill_at[killed]:
                     # Not at the line itself: anywhere in what comes after it, the start of the next ttg included.
@@ -165,7 +187,7 @@ def count_lines(run: Path) -> int:
 
 def read_outcome(run: Path, seconds: float) -> Outcome:
     outcome = Outcome(seconds=round(seconds, 1))
-    rows = [orjson.loads(line) for path in sorted(run.glob("tasks/*.jsonl")) for line in path.open("rb")]
+    rows = [orjson.loads(line) for path in sorted(run.glob("tasks/*.jsonl")) for line in path.read_bytes().splitlines()]
     for row in rows:
         if "lineage" in row:
             request, ends, word = row["lineage"]["request_id"], outcome.tasks, row["id"]

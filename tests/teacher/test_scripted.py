@@ -354,9 +354,9 @@ async def test_more_requests_than_a_window_allows_are_refused_until_it_ends(repe
 
 
 async def test_a_server_dies_after_so_many_requests(repertoire: Path) -> None:
-    async with serve_scripted([repertoire], faults=FaultProfile(dies_after=2)) as server:
-        async with teach(server, max_retries=1) as teacher:
-            for _ in range(2):
-                await teacher.complete([user("find the leaked tokens")])
-            with pytest.raises(TeacherError, match="teacher_connection"):
-                await teacher.complete([user("find the leaked tokens")])
+    faults = FaultProfile(dies_after=2)
+    async with serve_scripted([repertoire], faults=faults) as server, teach(server, max_retries=1) as teacher:
+        for _ in range(2):
+            await teacher.complete([user("find the leaked tokens")])
+        with pytest.raises(TeacherError, match="teacher_connection"):
+            await teacher.complete([user("find the leaked tokens")])

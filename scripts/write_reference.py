@@ -66,10 +66,13 @@ def _walk_fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str
         if nested and nested[0].__module__.startswith(config_module.__name__):
             if field.default is None:
                 yield f"{prefix}{name}", model.__name__, name, None
+            elif field.default == ():
+                yield f"{prefix}{name}", model.__name__, name, "[]"
+                yield from _walk_fields(nested[0], f"{prefix}{name}[].")
             else:
                 yield from _walk_fields(nested[0], f"{prefix}{name}.")
         else:
-            default = field.get_default(call_default_factory=True)
+            default = "required" if field.is_required() else field.get_default(call_default_factory=True)
             shown = default.model_dump() if isinstance(default, BaseModel) else default
             yield f"{prefix}{name}", model.__name__, name, shown
 

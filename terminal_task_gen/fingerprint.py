@@ -40,12 +40,21 @@ EXCLUDED: dict[str, str] = {
     "sandbox.image_tag": "as image_prefix",
     "*.base_url": "the same model may move to another address",
     "*.api_key_env": "who pays, not what",
+    "*.replicas": "other addresses of the same model",
     "*.parallel": "how fast, not what",
+    "*.adaptive": "how fast, not what",
+    "*.requests_per_minute": "how fast, not what",
+    "*.tokens_per_minute": "how fast, not what",
     "*.max_retries": "only answered calls leave a trace",
     "*.timeout_sec": "as max_retries (of a call; a rollout's own limit is rollout.timeout_sec and does count)",
+    "*.idle_timeout_sec": "as timeout_sec",
     "*.max_backoff_sec": "as max_retries",
+    "*.stop_after_failures": "when a run gives up, not what it holds",
     "*.prompt_usd_per_mtok": "changes the bill, not the data",
     "*.completion_usd_per_mtok": "changes the bill, not the data",
+    "*.cached_usd_per_mtok": "changes the bill, not the data",
+    "*.budget_tokens": "how far a run gets, not what it holds",
+    "*.budget_usd": "as budget_tokens",
 }
 """Field → why it may change between two starts of one run. `*` is an endpoint (teacher.author, teacher.actor)."""
 

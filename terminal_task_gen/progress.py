@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -116,7 +115,7 @@ class EventLog:
         if isinstance(event, TurnFinished):
             return
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        row = {"at": at, "event": type(event).__name__, **asdict(event)}
+        row = {"at": at, "event": type(event).__name__, **vars(event)}
         line = orjson.dumps(row, default=lambda record: record.model_dump(mode="json")) + b"\n"
         try:
             self._stream.write(line)

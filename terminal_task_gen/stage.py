@@ -7,7 +7,7 @@ failed for a cause that may pass (errors.POLICY) is owed again.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -28,7 +28,8 @@ class Stage(Generic[Item]):
     """What a stage is made of. `work` never raises for a failed item: it returns a Rejection."""
 
     name: str
-    items: Iterable[Item]
+    list_items: Callable[[], Iterable[Item]]
+    """Called twice, with the same result: items are never held all at once, so memory does not grow with them."""
     get_id: Callable[[Item], str]
     work: Callable[[Item], Awaitable[Task | Trajectory | Rejection]]
     accepted: ShardKind
@@ -48,10 +49,9 @@ async def run_stage(
 ) -> StageFinished:
     """Do what is owed and say how it went. Raises UsageError when the disk refuses or no teacher call can succeed."""
     started = time.monotonic()
-    items = list({stage.get_id(item): item for item in stage.items}.values())
     done = run.read_done_ids(stage.accepted, stage.rejected)
-    owed_items = [item for item in items if stage.get_id(item) not in done]
-    listener(StageStarted(stage.name, total=len(items), done=len(items) - len(owed_items)))
+    survey = _survey(stage, done)
+    listener(StageStarted(stage.name, total=survey.total, done=survey.done))
 
     async def work(item: Item) -> _Finished[Item]:
         begun = time.monotonic()
@@ -62,7 +62,7 @@ async def run_stage(
     accepted_writer = run.open_writer(stage.accepted, max_bytes=shard_bytes)
     rejected_writer = run.open_writer(stage.rejected, max_bytes=shard_bytes)
     try:
-        async with aclosing(engine.map(work, owed_items, parallel=stage.parallel)) as finished:
+        async with aclosing(engine.map(work, _list_owed(stage, done, survey), parallel=stage.parallel)) as finished:
             async for one in finished:
                 if isinstance(one.record, Rejection):
                     rejected_writer.write(one.record)
@@ -75,7 +75,7 @@ async def run_stage(
     finally:
         accepted_writer.close()
         rejected_writer.close()
-    not_started = len(owed_items) - accepted - rejected
+    not_started = survey.total - survey.done - accepted - rejected
     summary = StageFinished(
         stage.name,
         accepted=accepted,
@@ -86,6 +86,35 @@ async def run_stage(
     )
     listener(summary)
     return summary
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """Counts of different items."""
+
+    total: int
+    done: int
+    has_doubles: bool
+
+
+def _survey(stage: Stage[Item], done: set[str]) -> _Survey:
+    listed = 0
+    ids: set[str] = set()
+    for item in stage.list_items():
+        listed += 1
+        ids.add(stage.get_id(item))
+    return _Survey(total=len(ids), done=len(ids & done), has_doubles=listed > len(ids))
+
+
+def _list_owed(stage: Stage[Item], done: set[str], survey: _Survey) -> Iterator[Item]:
+    seen: set[str] = set()
+    for item in stage.list_items():
+        item_id = stage.get_id(item)
+        if item_id in done or item_id in seen:
+            continue
+        if survey.has_doubles:
+            seen.add(item_id)
+        yield item
 
 
 def _tell(stage: str, one: _Finished[Item]) -> ItemFinished:

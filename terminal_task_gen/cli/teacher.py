@@ -38,7 +38,12 @@ def serve(
         typer.Option(help="Folder of scripts (default: the shipped ones).", rich_help_panel=options.WHAT),
     ] = None,
     faults: Annotated[
-        str, typer.Option(help="Fault probabilities, e.g. rate_limit=0.1,hang=0.02.", rich_help_panel=options.WHAT)
+        str,
+        typer.Option(
+            help="Fault probabilities, e.g. rate_limit=0.1,hang=0.02; all=0.2 spreads evenly. Also "
+            "requests_per_window=600,window_sec=60 and dies_after=1000.",
+            rich_help_panel=options.WHAT,
+        ),
     ] = "",
     latency_sec: Annotated[float, typer.Option(help="Wait before each answer.", rich_help_panel=options.WHAT)] = 0.0,
     mailbox: Annotated[

@@ -5,7 +5,7 @@ Unknown fields are refused. Secrets are never in it: endpoints name the environm
 
 from __future__ import annotations
 
-from terminal_task_gen.config.endpoint import EndpointConfig, TeacherConfig
+from terminal_task_gen.config.endpoint import EndpointConfig, ReplicaConfig, TeacherConfig
 from terminal_task_gen.config.filtering import FilterConfig
 from terminal_task_gen.config.generation import GenerateConfig
 from terminal_task_gen.config.load import dump_config, load_config
@@ -18,6 +18,7 @@ __all__ = [
     "EndpointConfig",
     "FilterConfig",
     "GenerateConfig",
+    "ReplicaConfig",
     "RolloutConfig",
     "SandboxConfig",
     "TeacherConfig",

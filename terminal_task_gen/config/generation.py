@@ -30,6 +30,8 @@ class GenerateConfig(Record):
     menu_size: int = Field(default=24, ge=5)
     reference_solution: bool = True
     """Ask for a private solution, which the oracle gate runs. Without one, only fail-first guards the tests."""
+    structured: bool = False
+    """Ask for the task as JSON by a schema (`response_format`), for endpoints that can hold a model to one."""
     repair_rounds: int = Field(default=1, ge=0, le=5)
     parallel: int = Field(default=16, ge=1)
     """Requests worked on at once."""

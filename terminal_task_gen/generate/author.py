@@ -20,6 +20,7 @@ from terminal_task_gen.generate.draft import Draft, parse_draft
 from terminal_task_gen.generate.prompts import PROMPT_VERSION, build_author_messages, build_repair_message
 from terminal_task_gen.generate.sandbox_gates import run_sandbox_gates
 from terminal_task_gen.generate.static_gates import list_promised_modules, run_static_gates
+from terminal_task_gen.generate.structured import add_format_note, make_response_format, write_as_tags
 from terminal_task_gen.records import Usage
 from terminal_task_gen.sandbox import SandboxFactory
 from terminal_task_gen.sandbox.governor import wait_until_ready
@@ -91,8 +92,12 @@ class Author:
             image_text=self.image_texts.get(domain.image, ""),
             config=self.config.generate,
         )
+        response_format = None
+        if self.config.generate.structured:
+            messages = add_format_note(messages)
+            response_format = make_response_format(with_solution=self.config.generate.reference_solution)
         while True:
-            reply = await self.teacher.complete(messages)
+            reply = await self.teacher.complete(messages, response_format=response_format)
             commission.usage += reply.usage
             try:
                 return await self._examine(request, reply)
@@ -112,7 +117,7 @@ class Author:
             raise RefusedError("reply", [Complaint("truncated_reply", text)])
         config = self.config.generate
         draft = parse_draft(
-            reply.content,
+            write_as_tags(reply.content) if config.structured else reply.content,
             with_solution=config.reference_solution,
             max_files=config.max_files,
             max_file_bytes=config.max_file_bytes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from collections.abc import Iterator
 from operator import attrgetter
 
 from terminal_task_gen.config import Config
@@ -18,6 +18,7 @@ from terminal_task_gen.resources import data_dir
 from terminal_task_gen.seeds import Seed, load_seeds
 from terminal_task_gen.stage import Stage, run_stage
 from terminal_task_gen.store import REJECTED, TASKS
+from terminal_task_gen.task import Request
 from terminal_task_gen.taxonomy import Domain, load_domains, select_domains
 
 
@@ -46,7 +47,7 @@ async def generate(run: OpenRun) -> StageFinished:
     if "seed" in config.generate.modes:
         contents["seeds"] = content_digest([seed.model_dump(mode="json") for seed in seeds.values()])
     async with (
-        open_teacher(run, config.teacher.author, field="teacher.author") as teacher,
+        open_teacher(run, config.teacher.author, field="teacher.author", stage="generate") as teacher,
         open_sandboxes(run, images) as factory,
     ):
         digests = {name: await factory.get_image_digest(name) for name in images}
@@ -63,11 +64,14 @@ async def generate(run: OpenRun) -> StageFinished:
             image_digests=digests,
             run_id=identity.run_id,
         )
-        requests = chain.from_iterable(
-            enumerate_requests(config.generate, run_seed=config.seed, mode=mode, domains=domains, seeds=seeds)
-            for mode in config.generate.modes
-        )
+
+        def list_requests() -> Iterator[Request]:
+            for mode in config.generate.modes:
+                yield from enumerate_requests(
+                    config.generate, run_seed=config.seed, mode=mode, domains=domains, seeds=seeds
+                )
+
         stage = Stage(
-            "generate", requests, attrgetter("id"), author.write_task, TASKS, REJECTED, config.generate.parallel
+            "generate", list_requests, attrgetter("id"), author.write_task, TASKS, REJECTED, config.generate.parallel
         )
         return await run_stage(stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000)

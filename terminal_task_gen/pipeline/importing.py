@@ -36,7 +36,7 @@ async def import_harbor(run: OpenRun, *, roots: Sequence[Path], proved: bool) ->
         importer = _Importer(run, factory, identity.run_id, proved)
         numbered = {directory.id: (number, directory) for number, directory in enumerate(directories)}
         items = [_Item(item_id, number, directory) for item_id, (number, directory) in numbered.items()]
-        stage = Stage("import", items, attrgetter("id"), importer.work, TASKS, REJECTED, PARALLEL)
+        stage = Stage("import", lambda: items, attrgetter("id"), importer.work, TASKS, REJECTED, PARALLEL)
         return await run_stage(stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000)
 
 

@@ -16,6 +16,7 @@ from terminal_task_gen.engine import Engine
 from terminal_task_gen.errors import PrerequisiteError, UsageError
 from terminal_task_gen.events import Listener, Notice
 from terminal_task_gen.identity import STAGE_SHARDS, read_identity
+from terminal_task_gen.pipeline.spending import list_limits
 from terminal_task_gen.progress import EventLog, tell_all
 from terminal_task_gen.records import Record
 from terminal_task_gen.sandbox import SandboxFactory
@@ -23,6 +24,7 @@ from terminal_task_gen.sandbox.pool import SandboxPool
 from terminal_task_gen.store import TASKS, Damage, RunDirectory
 from terminal_task_gen.task import Rejection, Task
 from terminal_task_gen.teacher import Teacher
+from terminal_task_gen.teacher.budget import Budget
 from terminal_task_gen.trajectory import Trajectory
 
 TEACHERS = {"openai": "terminal_task_gen.teacher.client:OpenAITeacher"}
@@ -99,16 +101,27 @@ async def open_run(config: Config, listener: Listener, engine: Engine) -> AsyncI
 
 
 @asynccontextmanager
-async def open_teacher(run: OpenRun, endpoint: EndpointConfig, *, field: str) -> AsyncIterator[Teacher]:
-    """A client of the endpoint, closed at the end. Raises UsageError when it is not configured or its key missing.
+async def open_teacher(run: OpenRun, endpoint: EndpointConfig, *, field: str, stage: str) -> AsyncIterator[Teacher]:
+    """A client of the endpoint, closed at the end. Raises UsageError when it is not configured or its key missing, and
+    at the end when the budget was spent: by then the stage has finished what was under way.
 
     `field` is the endpoint's place in the configuration, for messages.
     """
-    teacher: Teacher = load_class(TEACHERS, "openai")(endpoint, listener=run.listener, field=field)
+    ends: list[str] = []
+
+    def stop(end: str) -> None:
+        ends.append(end)
+        run.listener(Notice(f"{end}; what is under way finishes"))
+        run.engine.drain()
+
+    budget = Budget(list_limits(run.config, run.directory, endpoint, field=field, stage=stage), on_spent=stop)
+    teacher: Teacher = load_class(TEACHERS, "openai")(endpoint, listener=run.listener, field=field, budget=budget)
     try:
         yield teacher
     finally:
         await teacher.close()
+    if ends:
+        raise UsageError(f"{ends[0]}; what was finished is kept; raise it (--set) and run the same again to go on")
 
 
 async def resolve_driver(config: Config, run: RunDirectory, images: list[str], listener: Listener) -> SandboxFactory:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from operator import attrgetter
 
 from terminal_task_gen.config import MAX_AUTO, Config
@@ -30,7 +31,7 @@ async def rollout(run: OpenRun, *, only: Sequence[str] = ()) -> StageFinished:
     role = "author" if config.teacher.actor is None else "actor"
     endpoint = config.teacher.get_actor()
     async with (
-        open_teacher(run, endpoint, field=f"teacher.{role}") as teacher,
+        open_teacher(run, endpoint, field=f"teacher.{role}", stage="rollout") as teacher,
         open_sandboxes(run, images) as factory,
     ):
         if factory.name != "docker" and any(task.foreign for task in tasks):
@@ -72,14 +73,14 @@ async def _roll_out(run: OpenRun, config: Config, roller: Roller, tasks: Sequenc
     """All attempts at once; or, where a task may have had enough earlier, one round of attempts after the other."""
     limit = config.rollout.attempts
     if config.rollout.until == "attempts":
-        return await _run_attempts(run, config, roller, enumerate_attempts(tasks, model, limit))
+        return await _run_attempts(run, config, roller, partial(enumerate_attempts, tasks, model, limit))
     rounds: list[StageFinished] = []
     for number in range(limit):
         due = list_due(tasks, model, number, outcomes=_read_outcomes(run), until=config.rollout.until)
         if number and due:
             run.listener(Notice(f"rollout: attempt {number + 1} of {limit} at {len(due)} tasks"))
         if due or not rounds:
-            rounds.append(await _run_attempts(run, config, roller, iter(due)))
+            rounds.append(await _run_attempts(run, config, roller, partial(iter, due)))
         if run.engine.draining:
             break
     return StageFinished(
@@ -92,9 +93,11 @@ async def _roll_out(run: OpenRun, config: Config, roller: Roller, tasks: Sequenc
     )
 
 
-async def _run_attempts(run: OpenRun, config: Config, roller: Roller, attempts: Iterator[Attempt]) -> StageFinished:
+async def _run_attempts(
+    run: OpenRun, config: Config, roller: Roller, list_attempts: Callable[[], Iterable[Attempt]]
+) -> StageFinished:
     parallel = MAX_AUTO if config.rollout.parallel == "auto" else config.rollout.parallel
-    stage = Stage("rollout", attempts, attrgetter("id"), roller.run, TRAJECTORIES, FAILED, parallel)
+    stage = Stage("rollout", list_attempts, attrgetter("id"), roller.run, TRAJECTORIES, FAILED, parallel)
     return await run_stage(stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000)
 
 

@@ -7,8 +7,8 @@ go over HTTP like everybody else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from terminal_task_gen.records import Record, Usage
 from terminal_task_gen.trajectory import Message
@@ -33,9 +33,12 @@ class Teacher(Protocol):
         """Name of the model as configured; part of trajectory ids."""
         ...
 
-    async def complete(self, messages: Sequence[Message], *, seed: int | None = None) -> Reply:
+    async def complete(
+        self, messages: Sequence[Message], *, seed: int | None = None, response_format: Mapping[str, Any] | None = None
+    ) -> Reply:
         """Ask for one completion. Reasoning of earlier assistant messages is not sent back.
 
+        `response_format` is passed on as it is, for endpoints that can hold a model to a JSON schema.
         An empty reply (no content) is a failure and is retried. `finish_reason` is the caller's to judge.
 
         Raises:

@@ -7,6 +7,7 @@ there: only the endpoint can tell reasoning from an answer that speaks of it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -15,12 +16,19 @@ from terminal_task_gen.config import EndpointConfig
 from terminal_task_gen.records import Usage
 from terminal_task_gen.teacher import Reply
 from terminal_task_gen.teacher.failures import Failure, FailureKind, judge_status
+from terminal_task_gen.teacher.wire import Answer
 
 _SHOWN_BYTES = 20_000
 
 
-def read_reply(body: bytes, endpoint: EndpointConfig) -> Reply | Failure:
-    """Turn the body of a successful answer into a Reply; `endpoint` gives the prices and the name to fall back on."""
+def read_answer(answer: Answer, endpoint: EndpointConfig) -> Reply | Failure:
+    """What an answer says; `endpoint` gives the prices and the name to fall back on."""
+    if not 200 <= answer.status < 300:
+        return judge_status(answer.status, answer.body, answer.headers)
+    return _read_reply(answer.body, endpoint)
+
+
+def _read_reply(body: bytes, endpoint: EndpointConfig) -> Reply | Failure:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -43,7 +51,8 @@ def read_reply(body: bytes, endpoint: EndpointConfig) -> Reply | Failure:
         usage=_read_usage(document.get("usage"), endpoint),
         model=document["model"] if isinstance(document.get("model"), str) else endpoint.model,
     )
-    return _find_fault(reply, message.get("refusal")) or reply
+    fault = _find_fault(reply, message.get("refusal"))
+    return reply if fault is None else replace(fault, usage=reply.usage)
 
 
 def _find_fault(reply: Reply, refusal: object) -> Failure | None:
@@ -89,15 +98,27 @@ def _read_reasoning(message: dict[str, Any]) -> str | None:
 def _read_usage(usage: object, endpoint: EndpointConfig) -> Usage:
     prompt = _read_count(usage, "prompt_tokens")
     completion = _read_count(usage, "completion_tokens")
-    cost_usd = (prompt * endpoint.prompt_usd_per_mtok + completion * endpoint.completion_usd_per_mtok) / 1_000_000
+    # The second name is one vendor's own.
+    found = _read_count(usage, "prompt_tokens_details", "cached_tokens") or _read_count(
+        usage, "prompt_cache_hit_tokens"
+    )
+    cached = min(prompt, found)
     return Usage(
         calls=1,
         prompt_tokens=prompt,
         completion_tokens=completion,
-        cached_tokens=_read_count(usage, "prompt_tokens_details", "cached_tokens"),
+        cached_tokens=cached,
         reasoning_tokens=_read_count(usage, "completion_tokens_details", "reasoning_tokens"),
-        cost_usd=cost_usd,
+        cost_usd=_count_cost(prompt, cached, completion, endpoint),
     )
+
+
+def _count_cost(prompt: int, cached: int, completion: int, endpoint: EndpointConfig) -> float:
+    cached_price = endpoint.prompt_usd_per_mtok
+    if endpoint.cached_usd_per_mtok is not None:
+        cached_price = endpoint.cached_usd_per_mtok
+    fresh = (prompt - cached) * endpoint.prompt_usd_per_mtok
+    return (fresh + cached * cached_price + completion * endpoint.completion_usd_per_mtok) / 1_000_000
 
 
 def _read_count(value: object, *path: str) -> int:

@@ -17,6 +17,8 @@ from enum import StrEnum
 
 import orjson
 
+from terminal_task_gen.records import Usage
+
 SHOWN_CHARS = 300
 """Longest piece of an endpoint's own words in our messages."""
 
@@ -35,6 +37,8 @@ class FailureKind(StrEnum):
     REFUSED = "teacher_refused"
     CONTENT_FILTER = "content_filter"
     CONTEXT_FULL = "context_full"
+    BUDGET_SPENT = "budget_spent"
+    """Not asked any more; owed until there is a larger budget."""
     # Every call will be refused until the user mends something.
     FORBIDDEN = "teacher_forbidden"
     """403: a key without rights, or, once calls have succeeded, this one prompt."""
@@ -54,6 +58,9 @@ PASSING = frozenset(
     }
 )
 HOPELESS = frozenset({FailureKind.BAD_KEY, FailureKind.BAD_ADDRESS, FailureKind.NO_CREDIT})
+BROKEN = frozenset({FailureKind.SERVER_ERROR, FailureKind.CONNECTION, FailureKind.TIMEOUT})
+"""What a server that is down answers, if it does. Others say that it lives."""
+_OVERLOADED_STATUSES = frozenset({429, 503, 529})
 
 _BY_STATUS = {
     401: FailureKind.BAD_KEY,
@@ -90,6 +97,15 @@ class Failure:
     detail: str
     retry_after_sec: float | None = None
     """What the endpoint asked for; None when it did not."""
+    status: int | None = None
+    """Of the HTTP answer, if there was one."""
+    usage: Usage | None = None
+    """What an answer that was billed and could not be used cost."""
+
+    @property
+    def is_overload(self) -> bool:
+        """Fewer calls at once would have helped."""
+        return self.kind is FailureKind.TIMEOUT or self.status in _OVERLOADED_STATUSES
 
 
 def judge_status(status: int, body: bytes, headers: Mapping[str, str]) -> Failure:
@@ -101,7 +117,7 @@ def judge_status(status: int, body: bytes, headers: Mapping[str, str]) -> Failur
     if kind in (FailureKind.REFUSED, FailureKind.FORBIDDEN) and _MODERATION_WORDS.search(words.message.lower()):
         kind = FailureKind.CONTENT_FILTER
     detail = f"HTTP {status}: {words.message}" if words.message else f"HTTP {status}"
-    return Failure(kind, detail, retry_after_sec=read_retry_after(headers))
+    return Failure(kind, detail, retry_after_sec=read_retry_after(headers), status=status)
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:

@@ -28,6 +28,7 @@ class Fault(StrEnum):
     TRUNCATED = "truncated"
     MALFORMED = "malformed"
     EMPTY = "empty"
+    IDLE = "idle"
 
 
 class FaultProfile(Record):
@@ -47,9 +48,16 @@ class FaultProfile(Record):
     """A body that is not JSON."""
     empty: float = Field(default=0.0, ge=0.0, le=1.0)
     """No content."""
+    idle: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Half of the body, then silence for hang_sec."""
     retry_after_sec: float = Field(default=1.0, ge=0.0, le=86_400.0)
     """Told with rate_limit."""
     hang_sec: float = Field(default=600.0, ge=0.0, le=86_400.0)
+    requests_per_window: int = Field(default=0, ge=0)
+    """More than these in window_sec get 429; answers tell in x-ratelimit headers what is left. 0: no limit."""
+    window_sec: float = Field(default=60.0, gt=0.0, le=86_400.0)
+    dies_after: int = Field(default=0, ge=0)
+    """From the request after this one on, every connection is dropped. 0: never."""
     seed: int = 0
 
     @model_validator(mode="after")
@@ -86,6 +94,39 @@ class Fate:
         if len(self._asked) > COUNTED_BODIES:
             self._asked.popitem(last=False)
         return choose_fault(self._profile, digest, asked_before)
+
+
+class Window:
+    """Counts requests in windows of equal length, the first of which begins with the first request."""
+
+    def __init__(self, profile: FaultProfile) -> None:
+        self._allowed = profile.requests_per_window
+        self._window_sec = profile.window_sec
+        self._ends_at = float("-inf")
+        self._left = 0
+
+    def admit(self, now: float) -> bool:
+        """Count a request, if it is still allowed."""
+        if not self._allowed:
+            return True
+        if now >= self._ends_at:
+            self._ends_at = now + self._window_sec
+            self._left = self._allowed
+        self._left -= 1
+        return self._left >= 0
+
+    def tell_reset(self, now: float) -> float:
+        """Seconds to the end of the window."""
+        return max(0.0, self._ends_at - now)
+
+    def list_headers(self, now: float) -> dict[str, str]:
+        if not self._allowed:
+            return {}
+        return {
+            "x-ratelimit-limit-requests": str(self._allowed),
+            "x-ratelimit-remaining-requests": str(max(0, self._left)),
+            "x-ratelimit-reset-requests": f"{self.tell_reset(now) * 1000:.0f}ms",
+        }
 
 
 def choose_fault(profile: FaultProfile, digest: bytes, asked_before: int) -> Fault | None:

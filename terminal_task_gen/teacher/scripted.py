@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import math
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -32,7 +33,7 @@ from terminal_task_gen.teacher.dialect import (
     compose_error,
     read_call,
 )
-from terminal_task_gen.teacher.faults import NO_FAULTS, Fate, Fault, FaultProfile
+from terminal_task_gen.teacher.faults import NO_FAULTS, Fate, Fault, FaultProfile, Window
 from terminal_task_gen.teacher.mailbox import Mailbox
 from terminal_task_gen.teacher.scripts import Repertoire, ScriptedReply, load_repertoire
 
@@ -69,6 +70,7 @@ class ScriptedTeacher:
         self._mailbox = mailbox
         self._profile = faults
         self._fate = Fate(faults)
+        self._window = Window(faults)
         self._latency_sec = latency_sec
         self._api_key = api_key
         self._requests = self._answered = self._unmatched = self._refused = 0
@@ -125,7 +127,10 @@ class ScriptedTeacher:
         self._in_flight += 1
         self._most_in_flight = max(self._most_in_flight, self._in_flight)
         try:
-            return await self._answer(request, await request.read())
+            response = await self._answer(request, await request.read())
+            if not response.prepared:
+                response.headers.update(self._window.list_headers(time.monotonic()))
+            return response
         finally:
             self._in_flight -= 1
 
@@ -138,6 +143,11 @@ class ScriptedTeacher:
         except MalformedCallError as error:
             self._refused += 1
             return _error_response(400, str(error), None)
+        if 0 < self._profile.dies_after < self._requests:
+            return _drop_connection(request)
+        if not self._window.admit(time.monotonic()):
+            self._faults[Fault.RATE_LIMIT] += 1
+            return _refuse_for_now(self._window.tell_reset(time.monotonic()))
         if self._latency_sec:
             await asyncio.sleep(self._latency_sec)
         if self._mailbox is not None:
@@ -174,7 +184,9 @@ class ScriptedTeacher:
         whole = compose_completion(call, reply)
         if fault is Fault.MALFORMED:
             return web.Response(body=whole[: len(whole) // 2], content_type="application/json")
-        return await _break_off(request, whole)
+        if fault is Fault.IDLE:
+            return await _break_off(request, whole, silence_sec=self._profile.hang_sec)
+        return await _break_off(request, whole, silence_sec=0.0)
 
     async def _list_models(self, request: web.Request) -> web.Response:
         model = {"id": "scripted", "object": "model", "created": 0, "owned_by": "terminal-task-gen"}
@@ -277,10 +289,11 @@ def _drop_connection(request: web.Request) -> web.Response:
     return web.Response()
 
 
-async def _break_off(request: web.Request, body: bytes) -> web.StreamResponse:
+async def _break_off(request: web.Request, body: bytes, *, silence_sec: float) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(body))})
     await response.prepare(request)
     await response.write(body[: len(body) // 2])
+    await asyncio.sleep(silence_sec)
     if request.transport is not None:
         request.transport.close()
     return response

@@ -1,8 +1,9 @@
-"""One POST to an OpenAI-compatible endpoint: bytes out, bytes or a Failure back.
+"""One POST to one server of an OpenAI-compatible endpoint: bytes out, an Answer or a Failure back.
 
 Owns the `openai` client and its aiohttp transport, and is the only file that sees their exceptions. Retries, waits and
-slots are not here (the client's own are switched off), nor is any idea of what the body means. Uses the client's
-low-level `post` because a typed call spends most of its CPU on building models nobody reads.
+slots are not here, nor is any idea of what the body means. The `openai` client makes what it always
+sends (organisation, user agent) once; the calls themselves go out over its HTTP client as they are, since preparing
+options and building models that nobody reads costs it three quarters of the CPU of a call (benchmarks/teacher).
 
 Nothing is read without bound: a success over MAX_BODY_BYTES is a failure, an error is cut at MAX_ERROR_BYTES. Answers
 are asked for uncompressed, so the bound is on what arrives.
@@ -14,15 +15,17 @@ directly: no proxy can reach ours, and the demo must run behind one.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import aiohttp
 import httpx2
-from openai import DEFAULT_CONNECTION_LIMITS, APIStatusError, AsyncOpenAI, DefaultAioHttpClient, Omit, OpenAIError
+from openai import DEFAULT_CONNECTION_LIMITS, AsyncOpenAI, DefaultAioHttpClient
 
 from terminal_task_gen.config import EndpointConfig
-from terminal_task_gen.teacher.failures import Failure, FailureKind, judge_status
+from terminal_task_gen.teacher.address import Address
+from terminal_task_gen.teacher.failures import Failure, FailureKind
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
@@ -30,45 +33,48 @@ CONNECT_TIMEOUT_SEC = 30.0
 """A host that does not answer at all is given up earlier than a model that thinks long."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered, success or not."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class Wire:
-    """A pool of connections to one endpoint, as many as calls may be in flight."""
+    """A pool of connections to one server, as many as calls may be in flight."""
 
-    def __init__(self, endpoint: EndpointConfig, key: str) -> None:
-        connections = max(endpoint.parallel, DEFAULT_CONNECTION_LIMITS.max_connections or 0)
-        timeout = httpx2.Timeout(endpoint.timeout_sec, connect=min(CONNECT_TIMEOUT_SEC, endpoint.timeout_sec))
-        self._headers: dict[str, str | Omit] = {"Accept-Encoding": "identity"}
-        if not key:
-            self._headers["Authorization"] = Omit()
-        self._client = AsyncOpenAI(
-            base_url=endpoint.base_url,
-            # Without one the library would take what it finds in its own environment variable.
-            api_key=key or "none",
-            max_retries=0,
+    def __init__(self, endpoint: EndpointConfig, address: Address) -> None:
+        connections = max(address.parallel, DEFAULT_CONNECTION_LIMITS.max_connections or 0)
+        silence_sec = min(endpoint.idle_timeout_sec or endpoint.timeout_sec, endpoint.timeout_sec)
+        timeout = httpx2.Timeout(silence_sec, connect=min(CONNECT_TIMEOUT_SEC, endpoint.timeout_sec))
+        self._http = DefaultAioHttpClient(
             timeout=timeout,
-            http_client=DefaultAioHttpClient(
-                timeout=timeout,
-                trust_env=not _is_loopback(endpoint.base_url),
-                limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
-                event_hooks={"response": [_bound_body]},
-            ),
+            trust_env=not _is_loopback(address.base_url),
+            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+            event_hooks={"response": [_bound_body]},
         )
+        # Without a key the library would take what it finds in its own environment variable.
+        openai = AsyncOpenAI(base_url=address.base_url, api_key=address.key or "none", http_client=self._http)
+        given = {name: value for name, value in openai.default_headers.items() if isinstance(value, str)}
+        key = {"Authorization": f"Bearer {address.key}"} if address.key else {}
+        self._headers = {**given, **key, "Accept-Encoding": "identity"}
+        self._url = f"{str(openai.base_url).rstrip('/')}/chat/completions"
 
-    async def post(self, body: bytes) -> bytes | Failure:
-        """Send one call and give back the body of its success. Runs until done: the caller puts the time limit."""
+    async def post(self, body: bytes) -> Answer | Failure:
+        """Send one call. Ends after idle_timeout_sec of silence at the latest; the caller puts the total limit."""
         try:
-            return await self._client.post(
-                "/chat/completions", cast_to=bytes, content=body, options={"headers": self._headers}
-            )
-        except APIStatusError as error:
-            return judge_status(error.status_code, error.response.content, error.response.headers)
+            response = await self._http.post(self._url, content=body, headers=self._headers)
         except _OversizedBodyError:
             return Failure(FailureKind.MALFORMED, f"the answer is larger than {MAX_BODY_BYTES // 1024**2} MiB")
         # Not all that aiohttp and the socket layer raise is mapped by the library.
-        except (OpenAIError, aiohttp.ClientError, OSError) as error:
+        except (httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
             return _judge_broken_connection(error)
+        return Answer(response.status_code, response.headers, response.content)
 
     async def close(self) -> None:
-        await self._client.close()
+        await self._http.aclose()
 
 
 def _is_loopback(base_url: str) -> bool:

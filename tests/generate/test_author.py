@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -80,6 +81,20 @@ class Sample:
     tests: str = TESTS
     weights: str = '{"test_totals": 0.75, "test_sorted": 0.25}'
     solution: str = SOLUTION
+
+    def compose_json(self) -> str:
+        return json.dumps(
+            {
+                "title": "Totals",
+                "instruction": self.instruction,
+                "files": [{"path": path, "content": content} for path, content in self.files.items()],
+                "tests": self.tests,
+                "weights": [{"test": name, "weight": weight} for name, weight in json.loads(self.weights).items()],
+                "skills": ["add  up amounts."],
+                "tags": ["csv"],
+                "solution": self.solution,
+            }
+        )
 
     def compose(self) -> str:
         files = "".join(f'<file path="{path}">\n{content}</file>\n' for path, content in self.files.items())
@@ -187,6 +202,14 @@ async def test_a_seed_becomes_a_task(tmp_path: Path) -> None:
         task = await author.write_task(REQUEST.model_copy(update={"mode": "seed", "seed_id": "s", "skills": ()}))
     assert isinstance(task, Task)
     assert (task.lineage.seed_id, task.skills) == ("s", ())
+
+
+async def test_a_reply_by_schema_becomes_the_same_task(tmp_path: Path) -> None:
+    tagged = await write(tmp_path / "tags", GOOD)
+    structured = await write(tmp_path / "json", GOOD.compose_json(), structured=True)
+    assert isinstance(tagged, Task)
+    assert isinstance(structured, Task), structured
+    assert (structured.id, structured.skills) == (tagged.id, tagged.skills)
 
 
 async def test_one_repair_mends_what_a_gate_found(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ async def run(tmp_path: Path, work: Work, items: list[str], engine: LocalEngine 
     directory = RunDirectory(tmp_path)
     directory.lock()
     events: list[Event] = []
-    stage = Stage("generate", items, str, work, TASKS, REJECTED, parallel=3)
+    stage = Stage("generate", lambda: items, str, work, TASKS, REJECTED, parallel=3)
     try:
         await run_stage(stage, directory, engine or LocalEngine(), events.append, shard_bytes=10_000)
     finally:
@@ -101,7 +101,7 @@ async def test_draining_finishes_what_is_under_way_and_starts_nothing(tmp_path: 
     directory = RunDirectory(tmp_path)
     directory.lock()
     items = [str(n) for n in range(20)]
-    stage = Stage("generate", items, str, drain_then_work, TASKS, REJECTED, parallel=2)
+    stage = Stage("generate", lambda: items, str, drain_then_work, TASKS, REJECTED, parallel=2)
     summary = await run_stage(stage, directory, engine, lambda event: None, shard_bytes=10_000)
     directory.unlock()
     assert summary.interrupted
@@ -118,7 +118,7 @@ async def test_an_error_that_no_retry_mends_ends_the_stage_and_keeps_what_is_don
 
     directory = RunDirectory(tmp_path)
     directory.lock()
-    stage = Stage("generate", ["a", "b", "wrong key"], str, work, TASKS, REJECTED, parallel=1)
+    stage = Stage("generate", lambda: ["a", "b", "wrong key"], str, work, TASKS, REJECTED, parallel=1)
     with pytest.raises(UsageError, match="the key is wrong"):
         await run_stage(stage, directory, LocalEngine(), lambda event: None, shard_bytes=10_000)
     directory.unlock()
@@ -139,7 +139,7 @@ async def test_a_stray_cancellation_is_an_error_and_not_a_hang(tmp_path: Path) -
 
     directory = RunDirectory(tmp_path)
     directory.lock()
-    stage = Stage("generate", ["a"], str, work, TASKS, REJECTED, parallel=2)
+    stage = Stage("generate", lambda: ["a"], str, work, TASKS, REJECTED, parallel=2)
     with pytest.raises(RuntimeError, match="cancelled from within"):
         async with asyncio.timeout(5):
             await run_stage(stage, directory, LocalEngine(), lambda event: None, shard_bytes=10_000)

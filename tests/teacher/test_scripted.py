@@ -240,6 +240,7 @@ FIRST_TRY_FAILS = {
     Fault.DISCONNECT: "teacher_connection",
     Fault.MALFORMED: "teacher_malformed",
     Fault.EMPTY: "teacher_empty",
+    Fault.IDLE: "teacher_timeout",
 }
 
 
@@ -305,7 +306,7 @@ def test_parse_faults() -> None:
     profile = parse_faults(" rate_limit=0.1, hang=0.02,seed=3,hang_sec=5 ")
     assert profile == FaultProfile(rate_limit=0.1, hang=0.02, seed=3, hang_sec=5)
     assert parse_faults("") == FaultProfile()
-    spread = parse_faults("all=0.6,hang=0.0")
+    spread = parse_faults("all=0.7,hang=0.0")
     assert spread.hang == 0.0
     assert spread.empty == pytest.approx(0.1)
 
@@ -328,3 +329,34 @@ def test_nonsense_faults(text: str, message: str) -> None:
         parse_faults(text)
     assert message in str(caught.value)
     assert str(caught.value).startswith("--faults: ")
+
+
+async def test_more_requests_than_a_window_allows_are_refused_until_it_ends(repertoire: Path) -> None:
+    faults = parse_faults("requests_per_window=3,window_sec=0.5")
+    async with serve_scripted([repertoire], faults=faults) as server:
+        async with teach(server, max_backoff_sec=1.0) as teacher:
+            started = asyncio.get_running_loop().time()
+            for _ in range(4):
+                await teacher.complete([user("find the leaked tokens")])
+            assert asyncio.get_running_loop().time() - started > 0.4
+            assert teacher.stats.retries == {}, "the headers said so, no call was refused"
+        async with teach(server, max_retries=0) as teacher, asyncio.TaskGroup() as group:
+            for _ in range(2):
+                group.create_task(teacher.complete([user("find the leaked tokens")]))
+            await asyncio.sleep(0)
+        async with aiohttp.ClientSession() as session:
+            body = {"model": "any", "messages": [{"role": "user", "content": "x"}]}
+            async with session.post(f"{server.base_url}/chat/completions", json=body) as response:
+                assert response.status == 429
+                assert response.headers["x-ratelimit-remaining-requests"] == "0"
+                assert response.headers["x-ratelimit-reset-requests"].endswith("ms")
+                assert int(response.headers["retry-after-ms"]) <= 500
+
+
+async def test_a_server_dies_after_so_many_requests(repertoire: Path) -> None:
+    faults = FaultProfile(dies_after=2)
+    async with serve_scripted([repertoire], faults=faults) as server, teach(server, max_retries=1) as teacher:
+        for _ in range(2):
+            await teacher.complete([user("find the leaked tokens")])
+        with pytest.raises(TeacherError, match="teacher_connection"):
+            await teacher.complete([user("find the leaked tokens")])

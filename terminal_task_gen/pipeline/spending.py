@@ -1,0 +1,61 @@
+"""What a run's budgets are, and how much of them earlier starts have used.
+
+The shards are the only book: each line says what its item's used replies cost. Tries that failed in earlier starts are
+not in it. Nothing is read where no budget is set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import orjson
+
+from terminal_task_gen.config import Config, EndpointConfig
+from terminal_task_gen.errors import UsageError
+from terminal_task_gen.identity import STAGE_SHARDS
+from terminal_task_gen.store import RunDirectory
+from terminal_task_gen.teacher.budget import Limit
+
+
+def list_limits(
+    config: Config, run: RunDirectory, endpoint: EndpointConfig, *, field: str, stage: str
+) -> tuple[Limit, ...]:
+    """The limits of the whole run and of the stage's role. UsageError for a budget in money without prices."""
+    whole, role = config.teacher, endpoint
+    if (whole.budget_usd or role.budget_usd) and not (role.prompt_usd_per_mtok or role.completion_usd_per_mtok):
+        raise UsageError(
+            f"a budget in USD needs prices: set {field}.prompt_usd_per_mtok and {field}.completion_usd_per_mtok, "
+            "or give the budget in tokens (budget_tokens)"
+        )
+    limits = (
+        Limit("teacher.budget_tokens", whole.budget_tokens),
+        Limit("teacher.budget_usd", whole.budget_usd, in_usd=True),
+        Limit(f"{field}.budget_tokens", role.budget_tokens),
+        Limit(f"{field}.budget_usd", role.budget_usd, in_usd=True),
+    )
+    for limit in limits:
+        if limit.allowed:
+            stages = [stage] if limit.field.startswith(field) else list(STAGE_SHARDS)
+            limit.used = sum(_read_spent(run, stages, in_usd=limit.in_usd))
+    return limits
+
+
+def _read_spent(run: RunDirectory, stages: list[str], *, in_usd: bool) -> Iterator[float]:
+    """Of each item that has a line; damaged lines are told by the stage that reads them."""
+    for stage in stages:
+        for kind in STAGE_SHARDS[stage]:
+            for path in run.list_shards(kind):
+                with path.open("rb") as lines:
+                    for line in lines:
+                        yield _count_line(line, in_usd=in_usd)
+
+
+def _count_line(line: bytes, *, in_usd: bool) -> float:
+    try:
+        row = orjson.loads(line)
+        used = [row[part] for part in ("usage", "wasted_usage") if part in row]
+        if in_usd:
+            return float(sum(usage["cost_usd"] for usage in used))
+        return float(sum(usage["prompt_tokens"] + usage["completion_tokens"] for usage in used))
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return 0.0

@@ -6,6 +6,7 @@ from operator import attrgetter
 
 from terminal_task_gen.events import Notice, StageFinished
 from terminal_task_gen.identity import enter_stage
+from terminal_task_gen.pipeline.contents import record_manifests
 from terminal_task_gen.pipeline.opening import OpenRun, open_sandboxes, open_teacher, pin_driver
 from terminal_task_gen.rollout.attempt import enumerate_attempts
 from terminal_task_gen.rollout.prompts import PROMPT_VERSION as ACTOR_PROMPT_VERSION
@@ -32,6 +33,7 @@ async def rollout(run: OpenRun) -> StageFinished:
         config = pin_driver(config, factory)
         run.look_for_damage("rollout")
         identity = enter_stage(run.directory, config, "rollout", contents=prompts, image_digests=digests)
+        await record_manifests(run.directory, factory, digests, run_id=identity.run_id)
         roller = Roller(
             teacher=teacher,
             factory=factory,

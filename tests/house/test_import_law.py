@@ -24,7 +24,9 @@ ALLOWED: dict[str, set[str]] = {
     "bundle": RECORDS | {"config", "sandbox"},
     "verifier": RECORDS | {"sandbox", "verifier"},
     "images": RECORDS | {"config"},
+    "manifest": RECORDS | {"sandbox"},
     "image_build": RECORDS | {"images"},
+    "image_registry": RECORDS | {"images", "image_build"},
     "image_check": RECORDS | {"images", "image_build"},
     "taxonomy_lint": RECORDS,
     "stage": RECORDS | {"engine", "store"},
@@ -82,7 +84,7 @@ def test_only_the_composition_root_names_a_driver(path: Path) -> None:
 @pytest.mark.parametrize(
     ("library", "owners"),
     [
-        ("docker", {"sandbox", "image_build", "image_check"}),
+        ("docker", {"sandbox", "image_build", "image_check", "image_registry"}),
         ("openai", {"teacher"}),
         ("rich", {"progress", "cli"}),
         ("typer", {"cli"}),

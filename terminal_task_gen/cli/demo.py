@@ -27,10 +27,16 @@ bad. Everything else is the code that runs at scale. Run it twice: nothing is do
   ttg demo
 
   ttg demo --sandbox docker --output-dir /tmp/runs     # the same from the domain images (ttg images build)
+
+  ttg demo --domains all --sandbox docker              # every domain; their tools are in the images only
 """
 
 
 def demo(
+    domains: Annotated[
+        str | None,
+        typer.Option(help="all, or names (a,b); default: three that need only Python.", rich_help_panel=options.WHAT),
+    ] = None,
     sandbox: Annotated[
         str, typer.Option(help="bubblewrap, docker or auto.", rich_help_panel=options.HOW)
     ] = "bubblewrap",
@@ -40,26 +46,35 @@ def demo(
 ) -> None:
     """See HELP."""
     assets = data_dir("configs") / "demo"
+    chosen = options.split_commas([domains or ""])
+    names = [] if chosen == ["all"] else chosen
+    parts = ["demo", *chosen, *([] if sandbox == "bubblewrap" else [sandbox])]
     flags = options.make_tree(
-        name=name or ("demo" if sandbox == "bubblewrap" else f"demo-{sandbox}"),
+        name=name or "-".join(parts),
         output_dir=output_dir,
         seed_dirs=[assets / "seeds"],
         filter__benchmarks=[assets / "benchmark.jsonl"],
         sandbox__driver=sandbox,
+        generate=pipeline.plan_generation(names, assets / "seeds") if chosen else None,
     )
     config = load_config(data_dir("configs") / "demo.yaml", override or [], flags)
     steps: list[Step] = [pipeline.generate, pipeline.rollout, pipeline.filter_corpus]
-    code = drive(config, [_on_scripted_teacher(steps)], resume="the same command again")
+    code = drive(config, [_on_scripted_teacher(steps, tell=bool(chosen))], resume="the same command again")
     finish(code, summary_of=config.run_dir)
 
 
 demo.__doc__ = HELP
 
 
-def _on_scripted_teacher(steps: list[Step]) -> Step:
-    """All steps as one, with the server up around them and the configuration pointed at it."""
+def _on_scripted_teacher(steps: list[Step], *, tell: bool) -> Step:
+    """All steps as one, with the server up around them and the configuration pointed at it.
+
+    `tell` of the tools that bubblewrap lacks; the domains of the plain demo need none.
+    """
 
     async def run_all(run: OpenRun) -> StageFinished:
+        if tell:
+            await pipeline.tell_missing_tools(run)
         async with pipeline.serve_demo_teacher() as base_url:
             author = run.config.teacher.author.model_copy(update={"base_url": base_url})
             run.config = run.config.model_copy(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
+
+from terminal_task_gen.trajectory import Message
 
 REPERTOIRE = Path(__file__).resolve().parents[1] / "teacher" / "repertoire"
 """The scripts that ship: folder → task with its author's and actor's replies."""
@@ -20,6 +23,18 @@ async def serve_demo_teacher() -> AsyncIterator[str]:
     scripted, faults = _load_scripted()
     async with scripted.serve_scripted([REPERTOIRE], faults=faults.parse_faults(DEMO_FAULTS)) as server:
         yield server.base_url
+
+
+def count_scripted_tasks(domains: Iterable[str]) -> dict[str, int]:
+    """Domain → how many commissions in a row the shipped authors answer in skill mode; 0 where nobody does."""
+    scripts = importlib.import_module("terminal_task_gen.teacher.scripts")
+    repertoire, system = scripts.load_repertoire([REPERTOIRE]), Message(role="system", content=scripts.AUTHOR_MARK)
+
+    def is_answered(domain: str, number: int) -> bool:
+        asked = f"Task category: {domain}\nMode: skill\nCommission number: {number}\n"
+        return repertoire.find_reply([system, Message(role="user", content=asked)]) is not None
+
+    return {name: next(n for n in count() if not is_answered(name, n + 1)) for name in domains}
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "manifest": RECORDS | {"sandbox"},
     "image_build": RECORDS | {"images"},
     "image_registry": RECORDS | {"images", "image_build"},
-    "image_check": RECORDS | {"images", "image_build"},
+    "image_check": RECORDS | {"images", "image_build", "sandbox"},
     "taxonomy_lint": RECORDS,
     "stage": RECORDS | {"engine", "store"},
     **{stage: RECORDS | {"bundle", "config", "verifier", stage, "teacher", "sandbox", "store"} for stage in STAGES},

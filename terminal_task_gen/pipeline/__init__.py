@@ -11,6 +11,8 @@ from terminal_task_gen.pipeline.generation import generate, load_taxonomy
 from terminal_task_gen.pipeline.opening import SANDBOXES, OpenRun, make_engine, make_factory, open_run
 from terminal_task_gen.pipeline.rollouts import rollout
 from terminal_task_gen.pipeline.scripted_teacher import (
+    REPERTOIRE,
+    ROGUES,
     ServeOptions,
     count_scripted_tasks,
     serve_demo_teacher,
@@ -18,6 +20,8 @@ from terminal_task_gen.pipeline.scripted_teacher import (
 )
 
 __all__ = [
+    "REPERTOIRE",
+    "ROGUES",
     "SANDBOXES",
     "OpenRun",
     "ServeOptions",

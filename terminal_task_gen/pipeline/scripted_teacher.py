@@ -14,14 +14,16 @@ from terminal_task_gen.trajectory import Message
 
 REPERTOIRE = Path(__file__).resolve().parents[1] / "teacher" / "repertoire"
 """The scripts that ship: folder → task with its author's and actor's replies."""
+ROGUES = REPERTOIRE.with_name("rogues")
+"""The gallery of bad replies, with their seeds and benchmark; a folder a rogue, named by what it trips."""
 DEMO_FAULTS = "rate_limit=0.04,server_error=0.03,disconnect=0.02,malformed=0.02,empty=0.02"
 
 
 @asynccontextmanager
-async def serve_demo_teacher() -> AsyncIterator[str]:
-    """The shipped repertoire on loopback, a little unreliable as real endpoints are; its base URL."""
+async def serve_demo_teacher(folder: Path = REPERTOIRE) -> AsyncIterator[str]:
+    """A shipped folder of scripts on loopback, a little unreliable as real endpoints are; its base URL."""
     scripted, faults = _load_scripted()
-    async with scripted.serve_scripted([REPERTOIRE], faults=faults.parse_faults(DEMO_FAULTS)) as server:
+    async with scripted.serve_scripted([folder], faults=faults.parse_faults(DEMO_FAULTS)) as server:
         yield server.base_url
 
 

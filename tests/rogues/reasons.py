@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "terminal_task_gen"
-REFUSALS = ("Complaint", "GateError", "TeacherRefusedError")
-"""What a gate refuses with; the reason is the first argument."""
+REFUSALS = ("Complaint", "TeacherRefusedError")
+"""What an author's reply is refused with; the reason is the first argument. A bare GateError refuses a task that was
+made elsewhere, about which no teacher is asked."""
 
 
 def list_gate_reasons() -> set[str]:

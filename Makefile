@@ -53,6 +53,7 @@ system-demo:
 
 system-test:
 	@scripts/ensure-docker.sh
+	@scripts/ensure-programs.sh docker-registry:docker-registry
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist build

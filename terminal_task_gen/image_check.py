@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from terminal_task_gen.errors import PrerequisiteError, UsageError
 from terminal_task_gen.image_build import connect_engine, shorten
+from terminal_task_gen.sandbox import Sandbox
 from terminal_task_gen.taxonomy import Domain
 
 _TOOL = re.compile(r"[A-Za-z0-9_\[][\w.+-]*|python3:[A-Za-z_][\w.]*")
@@ -53,6 +54,12 @@ async def check_image(tag: str, tools: Sequence[str]) -> ImageCheck:
     if malformed:
         raise UsageError(f"tool {malformed[0]!r}: write a command's name, or python3:module for an importable module")
     return await asyncio.to_thread(_probe, tag, tuple(tools))
+
+
+async def list_missing_tools(sandbox: Sandbox, tools: Sequence[str]) -> tuple[str, ...]:
+    """Of these tools, those that the sandbox lacks; for a driver that has no images to check."""
+    result = await sandbox.exec(["/bin/sh", "-c", _PROBE, "probe", *tools], timeout_sec=_LIMIT_SEC)
+    return tuple(line for line in result.stdout.decode().splitlines() if line != _DONE)
 
 
 def _probe(tag: str, tools: tuple[str, ...]) -> ImageCheck:

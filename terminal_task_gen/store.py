@@ -6,6 +6,7 @@
       tasks/                 tasks-00000.jsonl …          rejected-00000.jsonl …
       trajectories/          trajectories-00000.jsonl …   failed-00000.jsonl …
       recordings/            <trajectory id>.cast
+      images/                <image>-<16 hex>.json: all packages with versions; none on bubblewrap
       corpus/                what `ttg filter` writes
       logs/                  events.jsonl
       .lock                  held while a `ttg` writes here
@@ -156,6 +157,10 @@ class RunDirectory:
     @property
     def recordings_dir(self) -> Path:
         return self.path / "recordings"
+
+    @property
+    def images_dir(self) -> Path:
+        return self.path / "images"
 
     @property
     def corpus_dir(self) -> Path:

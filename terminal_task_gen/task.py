@@ -91,6 +91,8 @@ class Lineage(Record):
     repair_rounds: int = 0
     image_digest: str = ""
     """Digest of the image its gates ran in; empty on bubblewrap, which has none."""
+    image_manifest: str = ""
+    """Id of the list of all that the image held, kept in the run as `images/<id>.json`; empty as image_digest."""
 
 
 class Foreign(Record):

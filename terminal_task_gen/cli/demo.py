@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +12,7 @@ from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
 from terminal_task_gen.cli.drive import Step, drive, finish
 from terminal_task_gen.config import dump_config, load_config
+from terminal_task_gen.errors import UsageError
 from terminal_task_gen.events import StageFinished
 from terminal_task_gen.pipeline import OpenRun
 from terminal_task_gen.resources import data_dir
@@ -27,10 +29,22 @@ bad. Everything else is the code that runs at scale. Run it twice: nothing is do
   ttg demo
 
   ttg demo --sandbox docker --output-dir /tmp/runs     # the same from the domain images (ttg images build)
+
+  ttg demo --domains all --sandbox docker              # every domain; their tools are in the images only
+
+  ttg demo --rogues                                    # every gate, rule and protocol error at work
 """
 
 
 def demo(
+    domains: Annotated[
+        str | None,
+        typer.Option(help="all, or names (a,b); default: three that need only Python.", rich_help_panel=options.WHAT),
+    ] = None,
+    rogues: Annotated[
+        bool,
+        typer.Option("--rogues", help="Instead, one bad reply for each check there is.", rich_help_panel=options.WHAT),
+    ] = False,
     sandbox: Annotated[
         str, typer.Option(help="bubblewrap, docker or auto.", rich_help_panel=options.HOW)
     ] = "bubblewrap",
@@ -39,28 +53,71 @@ def demo(
     override: options.Override = None,
 ) -> None:
     """See HELP."""
-    assets = data_dir("configs") / "demo"
+    chosen = options.split_commas([domains or ""])
+    if rogues and chosen:
+        raise UsageError("--rogues brings its own tasks; leave out --domains, or run the two one after the other")
+    show = _show_rogues() if rogues else _show_tasks(chosen)
     flags = options.make_tree(
-        name=name or ("demo" if sandbox == "bubblewrap" else f"demo-{sandbox}"),
+        name=name or (show.name if sandbox == "bubblewrap" else f"{show.name}-{sandbox}"),
         output_dir=output_dir,
-        seed_dirs=[assets / "seeds"],
-        filter__benchmarks=[assets / "benchmark.jsonl"],
+        seed_dirs=[show.seeds],
+        filter__benchmarks=[show.benchmark],
         sandbox__driver=sandbox,
+        generate=show.generate,
     )
-    config = load_config(data_dir("configs") / "demo.yaml", override or [], flags)
-    steps: list[Step] = [pipeline.generate, pipeline.rollout, pipeline.filter_corpus]
-    code = drive(config, [_on_scripted_teacher(steps)], resume="the same command again")
+    config = load_config(show.config, override or [], flags)
+    code = drive(config, [_on_scripted_teacher(show)], resume="the same command again")
     finish(code, summary_of=config.run_dir)
 
 
 demo.__doc__ = HELP
 
 
-def _on_scripted_teacher(steps: list[Step]) -> Step:
+@dataclass(frozen=True)
+class _Show:
+    """What a demo runs on."""
+
+    name: str
+    config: Path
+    repertoire: Path
+    seeds: Path
+    benchmark: Path
+    generate: dict[str, Any] | None = None
+    """What it sets besides the configuration."""
+
+
+def _show_tasks(chosen: list[str]) -> _Show:
+    """The tasks of the chosen domains; of three that need nothing but Python when none is chosen."""
+    assets = data_dir("configs") / "demo"
+    return _Show(
+        name="-".join(["demo", *chosen]),
+        config=data_dir("configs") / "demo.yaml",
+        repertoire=pipeline.REPERTOIRE,
+        seeds=assets / "seeds",
+        benchmark=assets / "benchmark.jsonl",
+        generate=pipeline.plan_generation([] if chosen == ["all"] else chosen, assets / "seeds") if chosen else None,
+    )
+
+
+def _show_rogues() -> _Show:
+    """The gallery of bad replies; it needs nothing but Python either."""
+    return _Show(
+        name="demo-rogues",
+        config=data_dir("configs") / "rogues.yaml",
+        repertoire=pipeline.ROGUES,
+        seeds=pipeline.ROGUES,
+        benchmark=pipeline.ROGUES / "benchmarks" / "gallery.jsonl",
+    )
+
+
+def _on_scripted_teacher(show: _Show) -> Step:
     """All steps as one, with the server up around them and the configuration pointed at it."""
+    steps: list[Step] = [pipeline.generate, pipeline.rollout, pipeline.filter_corpus]
 
     async def run_all(run: OpenRun) -> StageFinished:
-        async with pipeline.serve_demo_teacher() as base_url:
+        if show.generate is not None:
+            await pipeline.tell_missing_tools(run)
+        async with pipeline.serve_demo_teacher(show.repertoire) as base_url:
             author = run.config.teacher.author.model_copy(update={"base_url": base_url})
             run.config = run.config.model_copy(
                 update={"teacher": run.config.teacher.model_copy(update={"author": author})}

@@ -1,4 +1,4 @@
-"""`ttg images`: build, list and check the domain images."""
+"""`ttg images`: build, list, check and move the domain images, and list what is in them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,27 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
+from terminal_task_gen.config import Config, SandboxConfig
 from terminal_task_gen.errors import UsageError
 from terminal_task_gen.image_build import BuildOptions, ImageState, build_images, inspect_images
 from terminal_task_gen.image_check import ImageCheck, check_image, list_promised_tools
-from terminal_task_gen.images import ImageFolder, format_tag, list_images
+from terminal_task_gen.image_registry import Place, pull_images, push_images
+from terminal_task_gen.images import ImageFolder, format_tag, get_image, list_images
+from terminal_task_gen.manifest import ImageManifest, read_manifest
 from terminal_task_gen.resources import data_dir
 from terminal_task_gen.taxonomy import load_domains
 
-app = typer.Typer(no_args_is_help=True, help="Build, list and check the domain images.")
+app = typer.Typer(no_args_is_help=True, help="Build, list, check, push and pull the domain images.")
 
 NAMES_HELP = "Image folders, e.g. security (default: all)."
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help=NAMES_HELP, show_default=False)]
 Prefix = Annotated[str, typer.Option(help="Images are called PREFIX-NAME:TAG.", rich_help_panel=options.HOW)]
 Tag = Annotated[str, typer.Option(help="Tag of the images.", rich_help_panel=options.HOW)]
+Registry = Annotated[
+    str, typer.Option(metavar="HOST[:PORT]/PREFIX", help="Where the images are kept.", show_default=False)
+]
 
 BUILD_HELP = """Build the domain images; what is up to date is left alone.
 
@@ -44,6 +51,28 @@ CHECK_HELP = """Probe inside each image that it holds every tool its domains pro
 [bold]Examples[/]
 
   ttg images check security
+"""
+MANIFEST_HELP = """Print every package in an image with its version, a line each: what a run records of it.
+
+[bold]Examples[/]
+
+  ttg images manifest security
+
+  diff <(ttg images manifest security) <(ttg images manifest security --tag old)
+"""
+PUSH_HELP = """Push the images to a registry as REGISTRY-NAME:TAG, with the engine's own login (docker login).
+
+[bold]Examples[/]
+
+  ttg images push --registry registry.example:5000/ttg
+
+  ttg images push security base --registry registry.example/team/ttg --tag 2026-01
+"""
+PULL_HELP = """Pull the images from a registry and call them PREFIX-NAME:TAG, as sandboxes look for them.
+
+[bold]Examples[/]
+
+  ttg images pull --registry registry.example:5000/ttg
 """
 
 
@@ -110,6 +139,66 @@ def check(
         typer.echo(f"{result.tag}: {len(result.tools)} tools promised, {verdict}")
     if failed:
         raise UsageError("an image lacks promised tools; add them to its Dockerfile, or take them off the taxonomy")
+
+
+@app.command("manifest", help=MANIFEST_HELP)
+def manifest(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An image, e.g. security.", show_default=False)],
+    images: options.Images = None,
+    prefix: Prefix = "ttg",
+    tag: Tag = "latest",
+) -> None:
+    """See MANIFEST_HELP."""
+    get_image(_load_folders(images), name)
+    config = Config(sandbox=SandboxConfig(image_prefix=prefix, image_tag=tag))
+
+    async def read() -> ImageManifest | None:
+        factory = pipeline.make_factory(config, "docker")
+        try:
+            return await read_manifest(factory, name, run_id="manifest")
+        finally:
+            await factory.close()
+
+    contents = asyncio.run(read())
+    assert contents is not None
+    typer.echo(f"# {format_tag(name, prefix=prefix, tag=tag)} {contents.image_digest} {contents.id}")
+    for line in contents.format_lines():
+        typer.echo(line)
+
+
+@app.command("push", help=PUSH_HELP)
+def push(
+    registry: Registry,
+    names: Names = None,
+    images: options.Images = None,
+    prefix: Prefix = "ttg",
+    tag: Tag = "latest",
+) -> None:
+    """See PUSH_HELP."""
+    place = Place(registry, prefix, tag)
+    asyncio.run(push_images(_list_names(names, images), place, typer.echo))
+
+
+@app.command("pull", help=PULL_HELP)
+def pull(
+    registry: Registry,
+    names: Names = None,
+    images: options.Images = None,
+    prefix: Prefix = "ttg",
+    tag: Tag = "latest",
+) -> None:
+    """See PULL_HELP."""
+    place = Place(registry, prefix, tag)
+    wanted = _list_names(names, images)
+    asyncio.run(pull_images(wanted, place, typer.echo))
+    states = asyncio.run(inspect_images(_load_folders(images), BuildOptions(prefix=prefix, tag=tag)))
+    _print_states(tuple(state for state in states if state.name in wanted))
+
+
+def _list_names(names: list[str] | None, images: list[Path] | None) -> list[str]:
+    """The named images, all when none is named. Raises UsageError for one without a folder."""
+    folders = _load_folders(images)
+    return [get_image(folders, name).name for name in names or folders]
 
 
 def _load_folders(images: list[Path] | None) -> dict[str, ImageFolder]:

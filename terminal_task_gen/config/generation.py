@@ -18,6 +18,8 @@ class GenerateConfig(Record):
     """Empty: all in the taxonomy."""
     count: int = Field(default=10, ge=0)
     """Requests per mode (skill mode: dealt over the domains in turn; seed mode: over the seeds)."""
+    domain_counts: dict[str, int] = {}
+    """Skill mode: the most requests of a domain; one that is not named here has no limit but `count`."""
     tasks_per_seed: int = Field(default=0, ge=0)
     """Requests that one seed may become; 0: as many as `count` leaves room for."""
     difficulty: Difficulty | Literal["mixed"] = "mixed"

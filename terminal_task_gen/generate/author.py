@@ -66,6 +66,8 @@ class Author:
     image_digests: Mapping[str, str]
     """Image name → content digest, for the lineage; empty strings where the driver has none."""
     run_id: str
+    image_manifests: Mapping[str, str] = field(default_factory=dict)
+    """Image name → id of the manifest of its contents, for the lineage."""
 
     def __post_init__(self) -> None:
         # Gates hold sandboxes, which are dearer than replies that are waited for.
@@ -169,6 +171,7 @@ class Author:
                 prompt_version=PROMPT_VERSION,
                 repair_rounds=commission.repairs,
                 image_digest=self.image_digests.get(image, ""),
+                image_manifest=self.image_manifests.get(image, ""),
             ),
             usage=commission.usage,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
 
 from terminal_task_gen.config import GenerateConfig
@@ -30,13 +30,16 @@ def enumerate_requests(
     seeds: Mapping[str, Seed],
 ) -> Iterator[Request]:
     """`config.count` requests of a mode: domains in turn (skill), or the seeds in shuffled rounds (seed),
-    fewer where `tasks_per_seed` ends the rounds.
+    fewer where `domain_counts` or `tasks_per_seed` ends the rounds.
 
     Raises UsageError when there is nothing to make a request from.
     """
     if not domains:
         raise UsageError("there is no domain to generate for; check --taxonomy and --domain")
     if mode == "skill":
+        strangers = sorted(set(config.domain_counts) - set(domains))
+        if strangers:
+            raise UsageError(f"generate.domain_counts: {strangers[0]!r} is none of the domains {', '.join(domains)}")
         return islice(_deal_skills(config, run_seed, domains), config.count)
     usable = [seed for seed in seeds.values() if seed.domain in domains]
     if not usable and config.count:
@@ -53,22 +56,29 @@ def list_distinct_skills(domain: Domain) -> list[Skill]:
 
 
 def _deal_skills(config: GenerateConfig, run_seed: int, domains: Mapping[str, Domain]) -> Iterator[Request]:
-    names = list(domains)
     skills = {name: _choose_skills(config, domain, run_seed) for name, domain in domains.items()}
     axes = {name: deal_axes(domain, run_seed=run_seed, mode="skill") for name, domain in domains.items()}
-    for index in count():
-        domain = names[index % len(names)]
+    for index, (domain, ordinal) in enumerate(_take_turns(domains, config.domain_counts)):
         request = Request(
             id="",
             mode="skill",
             domain=domain,
             difficulty=_draw_difficulty(config, make_draw(run_seed, "skill", index)),
             index=index,
-            ordinal=index // len(names) + 1,
+            ordinal=ordinal,
             skills=next(skills[domain]),
             axes=next(axes[domain]),
         )
         yield _identify(request, run_seed)
+
+
+def _take_turns(domains: Iterable[str], limits: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """Domain and ordinal, round by round; a domain that has had its number is passed over, the last one ends it."""
+    for ordinal in count(1):
+        due = [domain for domain in domains if ordinal <= limits.get(domain, ordinal)]
+        if not due:
+            return
+        yield from ((domain, ordinal) for domain in due)
 
 
 def _deal_seeds(

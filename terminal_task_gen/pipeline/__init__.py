@@ -5,17 +5,28 @@ The only folder besides the drivers that names a driver.
 
 from __future__ import annotations
 
+from terminal_task_gen.pipeline.demo import plan_generation, tell_missing_tools
 from terminal_task_gen.pipeline.filtering import filter_corpus
 from terminal_task_gen.pipeline.generation import generate, load_taxonomy
 from terminal_task_gen.pipeline.importing import import_harbor
 from terminal_task_gen.pipeline.opening import SANDBOXES, OpenRun, make_engine, make_factory, open_run
 from terminal_task_gen.pipeline.rollouts import rollout
-from terminal_task_gen.pipeline.scripted_teacher import ServeOptions, serve_demo_teacher, serve_teacher
+from terminal_task_gen.pipeline.scripted_teacher import (
+    REPERTOIRE,
+    ROGUES,
+    ServeOptions,
+    count_scripted_tasks,
+    serve_demo_teacher,
+    serve_teacher,
+)
 
 __all__ = [
+    "REPERTOIRE",
+    "ROGUES",
     "SANDBOXES",
     "OpenRun",
     "ServeOptions",
+    "count_scripted_tasks",
     "filter_corpus",
     "generate",
     "import_harbor",
@@ -23,7 +34,9 @@ __all__ = [
     "make_engine",
     "make_factory",
     "open_run",
+    "plan_generation",
     "rollout",
     "serve_demo_teacher",
     "serve_teacher",
+    "tell_missing_tools",
 ]

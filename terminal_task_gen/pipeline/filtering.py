@@ -15,6 +15,7 @@ from terminal_task_gen.export.rows import RunStamp
 from terminal_task_gen.filters.rules import Criteria, apply_rules, build_criteria
 from terminal_task_gen.finding import Judged
 from terminal_task_gen.identity import check_stages, read_identity
+from terminal_task_gen.pipeline.contents import load_manifests
 from terminal_task_gen.pipeline.opening import OpenRun
 from terminal_task_gen.store import FAILED, REJECTED, TASKS, TRAJECTORIES
 from terminal_task_gen.task import Rejection, Task
@@ -44,6 +45,8 @@ async def filter_corpus(run: OpenRun) -> StageFinished:
         for field, value in identity.fields.get("generate", {}).items()
         if field.startswith("contents of ")
     }
+    for manifest in load_manifests(directory):
+        digests[f"packages of image {manifest.image}"] = f"{manifest.id} ({len(manifest.format_lines())})"
     report = await asyncio.to_thread(
         export_corpus,
         directory.corpus_dir,

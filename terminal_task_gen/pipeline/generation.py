@@ -12,6 +12,7 @@ from terminal_task_gen.generate.prompts import PROMPT_VERSION
 from terminal_task_gen.generate.requests import enumerate_requests
 from terminal_task_gen.identity import enter_stage
 from terminal_task_gen.images import get_dockerfile_text, list_images
+from terminal_task_gen.pipeline.contents import record_manifests
 from terminal_task_gen.pipeline.opening import OpenRun, open_sandboxes, open_teacher, pin_driver
 from terminal_task_gen.records import content_digest
 from terminal_task_gen.resources import data_dir
@@ -54,6 +55,7 @@ async def generate(run: OpenRun) -> StageFinished:
         config = pin_driver(config, factory)
         run.look_for_damage("generate")
         identity = enter_stage(run.directory, config, "generate", contents=contents, image_digests=digests)
+        manifests = await record_manifests(run.directory, factory, digests, run_id=identity.run_id)
         author = Author(
             teacher=teacher,
             factory=factory,
@@ -62,6 +64,7 @@ async def generate(run: OpenRun) -> StageFinished:
             seeds=seeds,
             image_texts=image_texts,
             image_digests=digests,
+            image_manifests=manifests,
             run_id=identity.run_id,
         )
 

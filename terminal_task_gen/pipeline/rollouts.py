@@ -10,6 +10,7 @@ from terminal_task_gen.config import MAX_AUTO, Config
 from terminal_task_gen.errors import UsageError
 from terminal_task_gen.events import Notice, StageFinished
 from terminal_task_gen.identity import enter_stage
+from terminal_task_gen.pipeline.contents import record_manifests
 from terminal_task_gen.pipeline.opening import OpenRun, open_sandboxes, open_teacher, pin_driver
 from terminal_task_gen.rollout.attempt import Attempt, enumerate_attempts, list_due
 from terminal_task_gen.rollout.prompts import load_template
@@ -41,6 +42,9 @@ async def rollout(run: OpenRun, *, only: Sequence[str] = ()) -> StageFinished:
         run.look_for_damage("rollout")
         contents = {"actor prompts": template.version}
         identity = enter_stage(run.directory, config, "rollout", contents=contents, image_digests=digests)
+        # Imported tasks' images are whatever they are; only what we build is sure to be a machine that can be asked.
+        ours = {task.image: digests[task.image] for task in tasks if not task.foreign}
+        await record_manifests(run.directory, factory, ours, run_id=identity.run_id)
         roller = Roller(
             teacher=teacher,
             factory=factory,

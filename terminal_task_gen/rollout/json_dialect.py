@@ -119,8 +119,7 @@ def _load(source: str) -> dict[str, object]:
     except ValueError as error:
         content = f"Content: {source!r}" if len(source) < 200 else f"Content preview: {source[:100]!r}..."
         raise _UnreadableError(_mend_text(f"Invalid JSON: {error} | {content}")) from None
-    if not isinstance(data, dict):
-        raise _UnreadableError("Response must be a JSON object")
+    assert isinstance(data, dict), "what stands in braces and parses is an object"
     return data
 
 

@@ -59,7 +59,7 @@ def read_call(body: bytes) -> ChatCall:
     return ChatCall(model, read, hashlib.sha256(body).digest())
 
 
-def compose_completion(call: ChatCall, reply: ScriptedReply, finish_reason: str = "stop") -> bytes:
+def compose_completion(call: ChatCall, reply: ScriptedReply, finish_reason: str | None = None) -> bytes:
     """The answer's body. All but `created`, which is the time, follows from the call and the reply."""
     message: dict[str, object] = {"role": "assistant", "content": reply.content, "refusal": None}
     if reply.reasoning is not None:
@@ -72,7 +72,7 @@ def compose_completion(call: ChatCall, reply: ScriptedReply, finish_reason: str 
         "object": "chat.completion",
         "created": int(time.time()),
         "model": call.model,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}],
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason or reply.finish}],
         "usage": {
             "prompt_tokens": prompt,
             "completion_tokens": completion,

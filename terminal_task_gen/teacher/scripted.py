@@ -261,7 +261,7 @@ def _error_response(status: int, message: str, code: str | None) -> web.Response
     return web.Response(status=status, body=compose_error(status, message, code), content_type="application/json")
 
 
-def _reply_response(call: ChatCall, reply: ScriptedReply, finish_reason: str = "stop") -> web.Response:
+def _reply_response(call: ChatCall, reply: ScriptedReply, finish_reason: str | None = None) -> web.Response:
     body = compose_completion(call, reply, finish_reason)
     return web.Response(body=body, content_type="application/json", headers={"x-scripted": reply.source})
 

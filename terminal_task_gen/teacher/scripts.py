@@ -1,7 +1,7 @@
 """The recorded replies of the scripted teacher, read from folders, and which of them answers a conversation.
 
     <repertoire>/<domain>/<name>/
-      script.yaml             author: {match: [regex, …]}   actor: {match: [regex, …]}   template: false
+      script.yaml             author: {match: [regex, …], finish: {2: length}}   actor: {match: …}   template: false
       author-1.md …           the author's reply to the first ask, to the first complaint, …
       actor-1.md …            the actor's reply in turn 1, 2, …; the last one goes on for ever (so does the author's)
       actor-1.reasoning.md    optional reasoning of that reply
@@ -11,6 +11,7 @@ the one with more regexes wins, then the first by name. An author's conversation
 and gets author replies only, any other gets actor replies only: an actor's regex is often a phrase of the instruction,
 which the author's conversation holds too. Stateless: the number of assistant messages says which reply is due.
 
+`finish` says which replies the endpoint cuts short, at its length limit or by its content filter.
 With `template: true` the named groups of a part's regexes are put in place of `{{name}}` in its replies.
 All is read and checked at load: a repertoire that loads never fails later.
 """
@@ -34,6 +35,7 @@ AUTHOR_MARK = "You write terminal tasks."
 """Stands in the author's system prompt."""
 
 Role = Literal["author", "actor"]
+Finish = Literal["stop", "length", "content_filter"]
 _ROLES: tuple[Role, ...] = ("author", "actor")
 _REPLY_NAME = re.compile(r"(author|actor)-([1-9][0-9]*)(\.reasoning)?\.md")
 _PLACEHOLDER = re.compile(r"\{\{([A-Za-z_][A-Za-z0-9_]*)\}\}")
@@ -45,10 +47,12 @@ class ScriptedReply(Record):
     source: str
     content: str
     reasoning: str | None = None
+    finish: Finish = "stop"
 
 
 class _PartFile(Record):
     match: tuple[str, ...] = Field(min_length=1)
+    finish: dict[int, Finish] = {}
 
 
 class _ScriptFile(Record):
@@ -82,6 +86,7 @@ class _Part:
             source=reply.source,
             content=_fill(reply.content, groups),
             reasoning=None if reply.reasoning is None else _fill(reply.reasoning, groups),
+            finish=reply.finish,
         )
 
 
@@ -145,10 +150,19 @@ def _load_script(folder: Path) -> Iterator[_Part]:
             continue
         if not replies[role]:
             raise UsageError(f"{path}: {role}: there is no {role}-1.md beside it")
-        part = _Part(name, role, _compile(part_file, path, role), replies[role], script.template)
+        ended = _set_finish(replies[role], part_file, f"{path}: {role}.finish")
+        part = _Part(name, role, _compile(part_file, path, role), ended, script.template)
         if script.template:
             _check_placeholders(part, path)
         yield part
+
+
+def _set_finish(replies: tuple[ScriptedReply, ...], part_file: _PartFile, where: str) -> tuple[ScriptedReply, ...]:
+    stray = [number for number in part_file.finish if not 1 <= number <= len(replies)]
+    if stray:
+        raise UsageError(f"{where}: there is no reply {stray[0]}; replies are numbered from 1 to {len(replies)}")
+    ends = (part_file.finish.get(number, "stop") for number in range(1, len(replies) + 1))
+    return tuple(reply.model_copy(update={"finish": end}) for reply, end in zip(replies, ends, strict=True))
 
 
 def _read_script_file(path: Path) -> _ScriptFile:

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.e2e.conftest import FinishedDemo
@@ -108,3 +109,8 @@ def test_docker_gives_the_same_ids_and_verdicts(demo: FinishedDemo, tmp_path: Pa
     assert all(row["sandbox"] == "docker" for row in theirs.trajectories)
     assert all(task["lineage"]["image_digest"].startswith("sha256:") for task in theirs.tasks)
     assert not any(row["verdict"]["tampered"] for row in theirs.trajectories)
+    held = {path.stem: orjson.loads(path.read_bytes()) for path in (tmp_path / "demo" / "images").glob("*.json")}
+    assert {task["lineage"]["image_manifest"] for task in theirs.tasks} == set(held)
+    assert {held[t["lineage"]["image_manifest"]]["image_digest"] for t in theirs.tasks} == {
+        task["lineage"]["image_digest"] for task in theirs.tasks
+    }

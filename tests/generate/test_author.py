@@ -148,6 +148,7 @@ async def hire(
                 seeds={"s": Seed(id="s", problem="What is 1 + 1?", domain="ledger")},
                 image_texts={"base": "FROM debian"},
                 image_digests={"base": "sha256:1"},
+                image_manifests={"base": "base-1"},
                 run_id="run",
             )
         finally:
@@ -186,6 +187,7 @@ async def test_a_good_reply_becomes_a_task(tmp_path: Path) -> None:
         "prompt_version": PROMPT_VERSION,
         "repair_rounds": 0,
         "image_digest": "sha256:1",
+        "image_manifest": "base-1",
     }
     assert task.usage.calls == 1
     assert task.id.startswith("ledger-")

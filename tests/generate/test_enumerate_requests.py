@@ -57,6 +57,20 @@ def test_ids_are_the_same_on_every_machine() -> None:
     assert [r.id for r in enumerate_all(count=2)] == ["req-b4000bb8162fa7cb", "req-7008ec48b4d49d9e"]
 
 
+def test_a_domain_that_has_had_its_number_is_passed_over() -> None:
+    limited = enumerate_all(count=50, domain_counts={"alpha": 3, "beta": 1, "gamma": 2})
+    assert [(r.domain, r.ordinal) for r in limited] == [
+        *(("alpha", 1), ("beta", 1), ("gamma", 1)),
+        *(("alpha", 2), ("gamma", 2), ("alpha", 3)),
+    ]
+    assert [r.skills for r in limited if r.domain == "gamma"] == [
+        r.skills for r in enumerate_all() if r.domain == "gamma"
+    ][:2]
+    assert len(enumerate_all(count=50, domain_counts={"alpha": 3})) == 50, "the others have no limit"
+    with pytest.raises(UsageError, match="domain_counts: 'alhpa' is none of the domains alpha, beta, gamma"):
+        enumerate_all(domain_counts={"alhpa": 1})
+
+
 def test_domains_are_dealt_in_turn_and_commissions_counted() -> None:
     requests = enumerate_all(count=7)
     assert [r.domain for r in requests] == ["alpha", "beta", "gamma"] * 2 + ["alpha"]

@@ -24,8 +24,10 @@ ALLOWED: dict[str, set[str]] = {
     "bundle": RECORDS | {"config", "sandbox"},
     "verifier": RECORDS | {"sandbox", "verifier"},
     "images": RECORDS | {"config"},
+    "manifest": RECORDS | {"sandbox"},
     "image_build": RECORDS | {"images"},
-    "image_check": RECORDS | {"images", "image_build"},
+    "image_registry": RECORDS | {"images", "image_build"},
+    "image_check": RECORDS | {"images", "image_build", "sandbox"},
     "taxonomy_lint": RECORDS,
     "stage": RECORDS | {"engine", "store"},
     **{stage: RECORDS | {"bundle", "config", "verifier", stage, "teacher", "sandbox", "store"} for stage in STAGES},
@@ -82,7 +84,7 @@ def test_only_the_composition_root_names_a_driver(path: Path) -> None:
 @pytest.mark.parametrize(
     ("library", "owners"),
     [
-        ("docker", {"sandbox", "image_build", "image_check"}),
+        ("docker", {"sandbox", "image_build", "image_check", "image_registry"}),
         ("openai", {"teacher"}),
         ("rich", {"progress", "turn_view", "cli"}),
         ("typer", {"cli"}),

@@ -360,3 +360,17 @@ async def test_a_server_dies_after_so_many_requests(repertoire: Path) -> None:
             await teacher.complete([user("find the leaked tokens")])
         with pytest.raises(TeacherError, match="teacher_connection"):
             await teacher.complete([user("find the leaked tokens")])
+
+
+async def test_a_script_says_which_reply_the_endpoint_cuts_short(tmp_path: Path) -> None:
+    script = "actor: {match: ['(?P<word>ship)'], finish: {2: length}}\ntemplate: true"
+    write_script(tmp_path, "d/s", script, actor_1="a {{word}}", actor_2="half a {{word}}")
+    async with serve_scripted([tmp_path]) as server:
+        teacher = OpenAITeacher(EndpointConfig(base_url=server.base_url, model="m", api_key_env=""))
+        try:
+            first = await teacher.complete([user("ship")])
+            second = await teacher.complete([user("ship"), assistant("a ship"), user("go on")])
+        finally:
+            await teacher.close()
+    assert (first.content, first.finish_reason) == ("a ship", "stop")
+    assert (second.content, second.finish_reason) == ("half a ship", "length")

@@ -29,6 +29,11 @@ GOOD = "author: {match: [one]}"
         ({"script.yaml": GOOD, "author-1.md": "", "author-two.md": ""}, "author-two.md: not the name of a reply"),
         ({"author-1.md": ""}, "script.yaml: No such file"),
         (
+            {"script.yaml": "author: {match: [x], finish: {2: length}}", "author-1.md": ""},
+            "author.finish: there is no reply 2; replies are numbered from 1 to 1",
+        ),
+        ({"script.yaml": "author: {match: [x], finish: {1: cut}}", "author-1.md": ""}, "author.finish.1: Input should"),
+        (
             {"script.yaml": "author: {match: ['(?P<n>x)']}\ntemplate: true", "author-1.md": "{{m}}"},
             "d/s/author-1: no group is named 'm' (those named: n)",
         ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from terminal_task_gen.config.endpoint import EndpointConfig, TeacherConfig
 from terminal_task_gen.config.filtering import FilterConfig
+from terminal_task_gen.config.gates import GateConfig
 from terminal_task_gen.config.generation import GenerateConfig
 from terminal_task_gen.config.load import dump_config, load_config
 from terminal_task_gen.config.rollouts import RolloutConfig, SandboxConfig
@@ -16,6 +17,7 @@ __all__ = [
     "Config",
     "EndpointConfig",
     "FilterConfig",
+    "GateConfig",
     "GenerateConfig",
     "RolloutConfig",
     "SandboxConfig",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import chain
 from operator import attrgetter
 
@@ -13,6 +14,7 @@ from terminal_task_gen.generate.requests import enumerate_requests
 from terminal_task_gen.identity import enter_stage
 from terminal_task_gen.images import get_dockerfile_text, list_images
 from terminal_task_gen.pipeline.opening import OpenRun, open_sandboxes, open_teacher, pin_driver
+from terminal_task_gen.pipeline.screening import digest_screened, make_screens, write_duplicates
 from terminal_task_gen.records import content_digest
 from terminal_task_gen.resources import data_dir
 from terminal_task_gen.seeds import Seed, load_seeds
@@ -43,6 +45,8 @@ async def generate(run: OpenRun) -> StageFinished:
     image_texts = {name: get_dockerfile_text(folders, name) for name in images}
     contents = {f"taxonomy {name}": content_digest(domain.model_dump(mode="json")) for name, domain in domains.items()}
     contents["author prompts"] = PROMPT_VERSION
+    contents.update(digest_screened(config.generate.gates))
+    screens = make_screens(config.generate.gates)
     if "seed" in config.generate.modes:
         contents["seeds"] = content_digest([seed.model_dump(mode="json") for seed in seeds.values()])
     async with (
@@ -62,6 +66,8 @@ async def generate(run: OpenRun) -> StageFinished:
             image_texts=image_texts,
             image_digests=digests,
             run_id=identity.run_id,
+            screens=screens,
+            listener=run.listener,
         )
         requests = chain.from_iterable(
             enumerate_requests(config.generate, run_seed=config.seed, mode=mode, domains=domains, seeds=seeds)
@@ -70,4 +76,8 @@ async def generate(run: OpenRun) -> StageFinished:
         stage = Stage(
             "generate", requests, attrgetter("id"), author.write_task, TASKS, REJECTED, config.generate.parallel
         )
-        return await run_stage(stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000)
+        summary = await run_stage(
+            stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000
+        )
+    await asyncio.to_thread(write_duplicates, run)
+    return summary

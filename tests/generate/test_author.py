@@ -92,6 +92,7 @@ class Sample:
 
 
 GOOD = Sample()
+GATES = ["draft", "static", "leak", "collect", "fail_first", "oracle", "flake", "budget"]
 
 
 class DyingFactory(BubblewrapFactory):
@@ -155,7 +156,7 @@ async def refuse(folder: Path, reply: Sample | str, **options: Any) -> Rejection
 async def test_a_good_reply_becomes_a_task(tmp_path: Path) -> None:
     task = await write(tmp_path, GOOD)
     assert isinstance(task, Task), task
-    assert [result.gate for result in task.gates] == ["draft", "static", "leak", "collect", "fail_first", "oracle"]
+    assert [result.gate for result in task.gates] == GATES
     assert task.gates[4].evidence == "none of 2 tests passes untouched"
     assert task.weights == {"test_totals": 0.75, "test_sorted": 0.25}
     assert task.skills == ("Add up amounts",), "as in the taxonomy, without the invention"
@@ -170,6 +171,7 @@ async def test_a_good_reply_becomes_a_task(tmp_path: Path) -> None:
         "author_model": "m",
         "prompt_version": PROMPT_VERSION,
         "repair_rounds": 0,
+        "refusals": (),
         "image_digest": "sha256:1",
     }
     assert task.usage.calls == 1

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 MIN_CHARS = 5
 """A shorter value's disguises come about by chance."""
-MIN_CODED_CHARS = 8
+MIN_CODED_CHARS = 6
 
 
 class Disguise(NamedTuple):

@@ -48,6 +48,7 @@ _COMMON_WORDS = frozenset(
 _EXPECTED_NAME = re.compile(r"expect|answer|want|truth|golden|correct", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2}")
 _COMPACT_DATE = re.compile(r"(?:19|20)\d{6}")
+_FIGURE = re.compile(r"[1-9]\d*\.\d+|0\.\d+|[1-9]\d{2,17}")
 _DIGEST = re.compile(r"[0-9a-fA-F]{32,}")
 _PATH = re.compile(r"/|\.\w{1,5}\Z")
 
@@ -95,6 +96,18 @@ def list_expected_tables(tree: ast.AST) -> list[ExpectedTable]:
     return [_read_table(node) for node in dict.fromkeys(tables)]
 
 
+def list_keyed_values(tree: ast.AST) -> list[tuple[str, ExpectedValue]]:
+    """Values with the key under which they are expected: pairs of dictionaries, and `data["total"] == 251`."""
+    found = [(k, ExpectedValue(v, table.line)) for table in list_expected_tables(tree) for k, v in table.pairs]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assert):
+            roots = [*_find_compared(node.test)]
+            keys = [key for root in roots for part in ast.walk(root) if (key := _read_key(part)) is not None]
+            values = [v for root in roots for c in _collect(root) if (v := _read_scalar(c)) is not None]
+            found += [(keys[0], ExpectedValue(value, node.lineno)) for value in values if len(set(keys)) == 1]
+    return list(dict.fromkeys(found))
+
+
 def is_distinctive(value: str | float) -> bool:
     if isinstance(value, str):
         return _is_distinctive_text(value)
@@ -111,6 +124,13 @@ def is_notable(value: str | float) -> bool:
     if not math.isfinite(value) or _COMPACT_DATE.fullmatch(str(value)):
         return False
     return count_digits(value) >= (MIN_NOTABLE_DIGITS if float(value).is_integer() else MIN_NOTABLE_DIGITS - 1)
+
+
+def is_revealing(value: str | float) -> bool:
+    """Even within backticks, where names and versions are at home: a figure, a whole phrase, a flag."""
+    if not isinstance(value, str):
+        return is_notable(value)
+    return is_notable(value) and (len(value.split()) >= MIN_PHRASE_WORDS or "{" in value)
 
 
 def is_tellable(value: str | float) -> bool:
@@ -161,10 +181,24 @@ def _is_distinctive_text(text: str) -> bool:
 
 
 def _read_scalar(node: ast.Constant) -> str | float | None:
+    """A figure in a string (a cell of CSV) counts as the number it shows."""
     value = node.value
     if isinstance(value, bytes):
-        return value.decode(errors="replace")
+        value = value.decode(errors="replace")
+    if isinstance(value, str) and _FIGURE.fullmatch(value):
+        return float(value) if "." in value else int(value)
     return value if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+
+
+def _read_key(node: ast.AST) -> str | None:
+    """Of `x["key"]` and `x.get("key")`."""
+    if isinstance(node, ast.Subscript):
+        key: ast.expr | None = node.slice
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+        key = node.args[0] if node.args else None
+    else:
+        return None
+    return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else None
 
 
 def _read_table(node: ast.List | ast.Tuple | ast.Set | ast.Dict) -> ExpectedTable:
@@ -194,9 +228,9 @@ def _list_holders(tree: ast.AST) -> list[ast.AST]:
 
 
 def _find_in(node: ast.AST) -> Iterator[ast.Constant]:
-    """Expected constants that this node itself introduces."""
+    """Expected constants that this node itself introduces; the keys of what is looped over are inputs."""
     for root in _find_roots(node):
-        yield from _collect(root)
+        yield from _collect(root, with_keys=not isinstance(node, ast.For | ast.comprehension))
 
 
 def _find_roots(node: ast.AST) -> Iterator[ast.expr]:

@@ -8,6 +8,7 @@ solution holds as well; answers picked from the input, for what the solution rea
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -23,10 +24,12 @@ from terminal_task_gen.generate.expected_values import (
     is_distinctive,
     is_notable,
     is_plain_word,
+    is_revealing,
     is_secret_like,
     is_tellable,
     list_expected_constants,
     list_expected_tables,
+    list_keyed_values,
 )
 from terminal_task_gen.generate.leak_code import check_code
 from terminal_task_gen.generate.shown_texts import ShownText, list_told, read_file, read_instruction
@@ -38,6 +41,12 @@ MIN_TABLE_BITS = 20.0
 MIN_TABLE_NUMBERS = 3
 MAX_TABLE_GAP = 2
 """Other numbers between two of the table's."""
+MIN_CHANCE_BITS = 5.5
+"""By which a value must be rarer than one figure of the text it stands in."""
+MIN_STRINGS = 3
+MAX_STRING_GAP = 12
+"""Characters between strings of a list that stands somewhere in order."""
+MIN_KEYED_DIGITS = 2
 MIN_TOLD_PAIRS = 2
 MIN_TOLD_PART = 0.75
 """Of a dictionary's pairs."""
@@ -49,7 +58,8 @@ _CHANGE_FOLDER = re.compile(r"^\s*(?:cd|mkdir)\b[^;&|\n]*", re.MULTILINE)
 _AS_A_WHOLE = r"""/?(?:[\s"';)]|\Z|[^\s"']*[*?\[{$%])"""
 """What follows a folder's name when its contents are meant: nothing more, or a pattern."""
 _ANNOUNCED = re.compile(
-    r"\b(?:answers?|expect(?:ed|s)?|solutions?|correct(?:ly)?|results?|ground.truth|golden|hints?|spoiler"
+    r"\b(?:answers?|expect(?:ed|s)?|solutions?|correct(?:ly)?|results?|ground.truth|golden|hints?|spoiler|right|reviewers?"
+    r"|as a check|sanity|for reference|reference run|roughly|about|approximately|got|computed|by hand"
     r"|(?:should|must|will|ought to|you'll|you should) (?:be|get|equal|yield|come|find|see|give|end|turn)\w*"
     r"|comes? (?:out|to)|turns? out|works? out|it is|there are|namely|exactly)\b",
     re.IGNORECASE,
@@ -85,6 +95,7 @@ def check_leaks(case: StaticCase) -> list[Complaint]:
     if solution is not None:
         texts = [(text, _is_reached(file, draft.solution or "")) for file in draft.files for text in read_file(file)]
         complaints += _check_tables(instruction, tables)
+        complaints += _tell(_find_keyed(instruction, case, solution), instruction)
         complaints += _check_disguises(instruction, unsaid)
         complaints += _check_unread([text for text, is_read in texts if not is_read], texts, unsaid, tables)
         complaints += _check_hardcoding(draft, constants, solution)
@@ -100,12 +111,26 @@ def _find_told(
     told = [e for e in constants if is_distinctive(e.value) and prose.holds(e.value)]
     told += [e for e in constants if is_secret_like(e.value) and instruction.holds(e.value)]
     if solution is not None:
-        told += [e for e in unsaid if is_notable(e.value) and not is_digest(e.value) and instruction.holds(e.value)]
-        told += [e for e in unsaid if is_distinctive(e.value) and prose.holds_rounded(e.value)]
+        told += [e for e in unsaid if is_notable(e.value) and not is_digest(e.value) and prose.holds(e.value)]
+        told += [e for e in unsaid if is_revealing(e.value) and not is_digest(e.value) and instruction.holds(e.value)]
+        told += [e for e in unsaid if is_notable(e.value) and prose.holds_rounded(e.value)]
         announced = [s for s in _SENTENCE.split(instruction.text) if _ANNOUNCED.search(s)]
         candidates = [e for e in unsaid if is_tellable(e.value) and not is_digest(e.value)]
         told += [e for s in announced for e in list_told(read_instruction(s), candidates) if _is_answer(s, e.value)]
     return list(dict.fromkeys(told))
+
+
+def _find_keyed(text: ShownText, case: StaticCase, solution: ShownText) -> list[ExpectedValue]:
+    """Figures that stand beside the key under which the tests look for them, as in an example of the format."""
+    return [
+        one
+        for key, one in list_keyed_values(case.suite.tree)
+        if not isinstance(one.value, str)
+        and len(key) > 1
+        and count_digits(one.value) >= MIN_KEYED_DIGITS
+        and not solution.holds(one.value)
+        and _stands_beside(text.text, key, one.value)
+    ]
 
 
 def _is_answer(sentence: str, value: str | float) -> bool:
@@ -138,15 +163,16 @@ def _check_unread(
     lying = [e for e in unsaid if e.value not in input_values]
     complaints: list[Complaint] = []
     for text in unread:
-        for value, line in list_told(text, [e for e in lying if is_distinctive(e.value) or _is_lone(e.value)]):
+        for value, line in list_told(text, [e for e in lying if _is_no_chance(e.value, text)]):
             told = f"{value!r}, which line {line} of the tests expects, stands in {text.where}, which the solution does"
             complaints.append(Complaint("leak_literal", f"{told} not read"))
-        complaints += _check_tables(text, [t for t in tables if not any(_holds_table(r, t) for r in read)])
+        unknown = [t for t in tables if not any(_holds_table(r, t) or _holds_strings(r, t.values) for r in read)]
+        complaints += _check_tables(text, unknown, with_strings=True)
         complaints += _check_disguises(text, lying)
     return complaints
 
 
-def _check_tables(text: ShownText, tables: Sequence[ExpectedTable]) -> list[Complaint]:
+def _check_tables(text: ShownText, tables: Sequence[ExpectedTable], *, with_strings: bool = False) -> list[Complaint]:
     """Values that are short one by one, but stand together as the tests expect them together."""
     return [
         Complaint(
@@ -155,7 +181,7 @@ def _check_tables(text: ShownText, tables: Sequence[ExpectedTable]) -> list[Comp
             f"{', '.join(map(str, table.values[:6]))}",
         )
         for table in tables
-        if _holds_table(text, table)
+        if _holds_table(text, table) or (with_strings and _holds_strings(text, table.values))
     ]
 
 
@@ -187,6 +213,15 @@ def _holds_sequence(text: ShownText, values: Sequence[str | float]) -> bool:
         return False
     starts = (place for place, number in enumerate(text.numbers) if number == wanted[0])
     return any(_runs_on(text.numbers, start, wanted) for start in starts)
+
+
+def _holds_strings(text: ShownText, values: Sequence[str | float]) -> bool:
+    """A list of names in its order, one after the other; in an instruction that may be a list of choices."""
+    wanted = [value for value in values if isinstance(value, str) and len(value) > 1]
+    if len(wanted) < MIN_STRINGS or len(wanted) < len(values) / 2 or sum(map(_weigh, set(wanted))) < MIN_TABLE_BITS:
+        return False
+    pattern = f"[^\\w]{{1,{MAX_STRING_GAP}}}".join(map(re.escape, wanted))
+    return re.search(pattern, text.text) is not None
 
 
 def _runs_on(numbers: Sequence[float], place: int, wanted: Sequence[float]) -> bool:
@@ -221,15 +256,17 @@ def _check_disguises(text: ShownText, values: list[ExpectedValue]) -> list[Compl
     return [
         Complaint("leak_encoded", f"{value!r}, which line {line} of the tests expects, stands {kind} in {text.where}")
         for value, line in values
-        if is_notable(value) and not is_digest(value)
+        if (is_notable(value) or (is_tellable(value) and not isinstance(value, str))) and not is_digest(value)
         for kind, coded in list_disguises(value)
         if coded in text.text
     ]
 
 
-def _is_lone(value: str | float) -> bool:
-    """Notable, and no count or size that any file may hold."""
-    return is_notable(value) and (isinstance(value, str) or not float(value).is_integer())
+def _is_no_chance(value: str | float, text: ShownText) -> bool:
+    """The more figures a text holds, the more digits a value needs not to be among them by chance."""
+    if isinstance(value, str):
+        return is_distinctive(value) or is_notable(value)
+    return is_tellable(value) and _weigh(value) >= MIN_CHANCE_BITS + math.log2(1 + len(text.numbers))
 
 
 def _check_remarks(file: TaskFile, draft: Draft, unsaid: list[ExpectedValue]) -> Iterator[Complaint]:
@@ -263,7 +300,11 @@ def _is_reached(file: TaskFile, solution: str) -> bool:
     path = file.path
     name = path.rsplit("/", 1)[-1]
     _, dot, suffix = name.rpartition(".")
-    if name in solution or (dot and f"*.{suffix}" in solution):
+    named = re.findall(rf"[\w./-]*(?<![\w.-]){re.escape(name)}(?!\w)", solution)
+    # `out/sums.csv` is another file than this `old/sums.csv`; a bare `sums.csv` may be either.
+    if any(f"/{path}".endswith(f"/{place.removeprefix('/app').strip('./')}") for place in named):
+        return True
+    if dot and f"*.{suffix}" in solution:
         return True
     commands = _CHANGE_FOLDER.sub("", solution)
     folders = ["/app", *path.split("/")[:-1]]

@@ -12,7 +12,9 @@ import functools
 import gzip
 import io
 import lzma
+import pickletools
 import re
+import sqlite3
 import struct
 import tarfile
 import zipfile
@@ -118,6 +120,10 @@ def _open(where: str, raw: bytes, depth: int) -> Iterator[tuple[str, bytes]]:
             with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
                 streams = [(member.name, tar.extractfile(member)) for member in tar.getmembers() if member.isfile()]
                 members = [(name, stream.read(MAX_OPENED_BYTES)) for name, stream in streams if stream is not None]
+        elif raw.startswith(b"SQLite format 3\0"):
+            members = [("rows", _dump_database(raw))]
+        elif raw.startswith(b"\x80"):
+            members = [("pickle", "\n".join(str(a) for _, a, _ in pickletools.genops(raw) if a is not None).encode())]
         else:
             unpack = next((unpack for magic, unpack in _PACKED if raw.startswith(magic)), None)
             members = [] if unpack is None else [("content", unpack(raw))]
@@ -125,6 +131,15 @@ def _open(where: str, raw: bytes, depth: int) -> Iterator[tuple[str, bytes]]:
         return
     for name, content in members:
         yield from _open(f"{where}!{name}", content, depth + 1)
+
+
+def _dump_database(raw: bytes) -> bytes:
+    database = sqlite3.connect(":memory:")
+    try:
+        database.deserialize(raw)
+        return "\n".join(database.iterdump()).encode(errors="replace")
+    finally:
+        database.close()
 
 
 def _decode(raw: bytes) -> str:

@@ -142,11 +142,6 @@ def is_tellable(value: str | float) -> bool:
     return math.isfinite(value) and not is_year and digits >= (3 if float(value).is_integer() else 2)
 
 
-def is_plain_word(value: str | float) -> bool:
-    """`guest`, `EXITED`, `high_risk`: likelier a word of the task's own vocabulary than an answer."""
-    return isinstance(value, str) and not any(c.isdigit() for c in value) and len(value.split()) < MIN_PHRASE_WORDS
-
-
 def is_digest(value: str | float) -> bool:
     """Hex of a digest's length: with it a result can be checked, not known."""
     return isinstance(value, str) and _DIGEST.fullmatch(value) is not None

@@ -23,7 +23,6 @@ from terminal_task_gen.generate.expected_values import (
     is_digest,
     is_distinctive,
     is_notable,
-    is_plain_word,
     is_revealing,
     is_secret_like,
     is_tellable,
@@ -134,8 +133,8 @@ def _find_keyed(text: ShownText, case: StaticCase, solution: ShownText) -> list[
 
 
 def _is_answer(sentence: str, value: str | float) -> bool:
-    """A plain word must be called the answer; that it stands in a sentence about results says nothing."""
-    if not is_plain_word(value):
+    """A word must be called the answer; that it stands in a sentence about results says nothing."""
+    if not isinstance(value, str):
         return True
     return re.search(rf"(?i:{_CALLED}){re.escape(str(value))}\b", sentence) is not None
 
@@ -277,7 +276,7 @@ def _check_remarks(file: TaskFile, draft: Draft, unsaid: list[ExpectedValue]) ->
                 yield Complaint("leak_hint", f"a comment in {text.where} gives the catch away: {comment.strip()[:120]}")
             if draft.solution is not None and _REMARK.search(comment):
                 for value, line in list_told(ShownText(text.where, comment), unsaid):
-                    if is_tellable(value) and _is_answer(comment, value):
+                    if is_notable(value) or (is_tellable(value) and _is_answer(comment, value)):
                         told = f"{value!r}, which line {line} of the tests expects, stands in a comment in {text.where}"
                         yield Complaint("leak_literal", told)
 

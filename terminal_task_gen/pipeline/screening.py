@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from terminal_task_gen.config import GateConfig
-from terminal_task_gen.errors import Cause
+from terminal_task_gen.errors import Cause, UsageError
 from terminal_task_gen.events import Notice
 from terminal_task_gen.filters.benchmarks import BenchmarkPrompt, read_benchmarks
 from terminal_task_gen.filters.contamination import build_index
@@ -72,8 +72,15 @@ def _read_prompts(paths: Iterable[Path]) -> Iterator[BenchmarkPrompt]:
     for path in paths:
         shards = sorted(path.glob(f"{TASKS.folder}/{TASKS.prefix}-*.jsonl"))
         for part in shards or [path]:
-            for prompt in read_benchmarks([part]):
+            for prompt in _read(part):
                 yield prompt.model_copy(update={"benchmark": path.name}) if shards else prompt
+
+
+def _read(part: Path) -> tuple[BenchmarkPrompt, ...]:
+    try:
+        return read_benchmarks([part])
+    except UsageError as error:
+        raise UsageError(f"generate.gates: {error}".replace("filter.benchmarks", "corpora and benchmarks")) from error
 
 
 def write_duplicates(run: OpenRun) -> None:

@@ -67,6 +67,9 @@ def _make_datetime() -> type:
         def utcnow(cls) -> Any:
             return cls.fromtimestamp(time.time(), datetime.UTC).replace(tzinfo=None)
 
+        def __repr__(self) -> str:
+            return f"datetime.{super().__repr__()}"
+
     Shifted.__name__ = Shifted.__qualname__ = "datetime"
     Shifted.__module__ = "datetime"
     return Shifted

@@ -240,7 +240,14 @@ def make_repair(draw: random.Random, number: int) -> Sample:
     step, free = draw.randint(7, 40), draw.randint(2, 9)
     rate, cap = draw.randint(2, 9), draw.randint(60, 99)
     name = f"{say(draw, 'fees', 'tariff', 'charges', 'dues')}.py"
-    broken = draw.choice([("<=", "<"), ("min(", "max("), ("// STEP", "/ STEP"), ("- FREE", "+ FREE")])
+    broken = draw.choice(
+        [
+            ("min(", "max("),
+            ("// STEP", "/ STEP"),
+            ("- FREE", "+ FREE"),
+            ("-(-(minutes - FREE) // STEP)", "minutes // STEP"),
+        ]
+    )
     good = (
         f'"""What {who} asks for a {item}."""\n\nSTEP = {step}\nFREE = {free}\nRATE = {rate}\nCAP = {cap}\n\n\n'
         "def charge(minutes):\n    if minutes < 0:\n        raise ValueError(minutes)\n"

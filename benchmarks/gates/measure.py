@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -119,17 +120,24 @@ def judge_all_by_reading(cases: list[Case]) -> None:
         judge_by_reading(case, screening)
 
 
-async def judge_all_in_sandboxes(cases: list[Case], *, parallel: int = 2) -> None:
+async def judge_all_in_sandboxes(cases: list[Case], *, parallel: int) -> None:
     factory = BubblewrapFactory()
     bench = TestBench(factory, run_id="measure")
     slots = asyncio.Semaphore(parallel)
 
+    left = [case for case in cases if not case.refused_by]
+    done = 0
+
     async def judge(case: Case) -> None:
+        nonlocal done
         async with slots:
             await judge_in_sandboxes(case, factory, bench)
+        done += 1
+        if done % 20 == 0:
+            print(f"{done} of {len(left)} tried in sandboxes", file=sys.stderr)
 
     try:
-        await asyncio.gather(*(judge(case) for case in cases if not case.refused_by))
+        await asyncio.gather(*map(judge, left))
     finally:
         await factory.close()
 
@@ -191,14 +199,16 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="file whose table is to be replaced")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other tasks and other defects")
     parser.add_argument("--times", type=int, default=5, help="how often each defect is planted")
+    parser.add_argument("--clean", type=int, default=200, help="clean tasks")
+    parser.add_argument("--parallel", type=int, default=2, help="sandboxes at once")
     arguments = parser.parse_args()
     begun = time.monotonic()
-    cases = list_cases(times=arguments.times, seed=arguments.seed)
+    cases = list_cases(clean=arguments.clean, times=arguments.times, seed=arguments.seed)
     judge_all_by_reading(cases)
     if arguments.reading:
         cases = [case for case in cases if case.defect is None or case.defect.gate in READING]
     else:
-        asyncio.run(judge_all_in_sandboxes(cases))
+        asyncio.run(judge_all_in_sandboxes(cases, parallel=arguments.parallel))
     table = write_table(cases)
     print(table)
     for case in [*list_missed(cases), *list_false_alarms(cases)]:

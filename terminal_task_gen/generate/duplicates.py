@@ -19,9 +19,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-BUCKETS = 128
-ROWS = 4
-"""Buckets to a band: texts are compared when all of a band are equal, which at a likeness of 0.6 hardly ever fails."""
+BUCKETS = 126
+ROWS = 3
+"""Buckets to a band: texts are compared when all of a band are equal, which at a likeness of 0.5 hardly ever fails."""
 BANDS = BUCKETS // ROWS
 WIDTH = 3
 MAX_COMPARED = 8

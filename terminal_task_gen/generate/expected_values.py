@@ -171,7 +171,7 @@ def _is_distinctive_text(text: str) -> bool:
     if len(text) < MIN_STRING_CHARS or not digits or measure_entropy(text) < MIN_ENTROPY_BITS:
         return False
     # A column name with a digit in it (`temperature_2m`) is part of the format.
-    is_name = text.isidentifier() and digits / len(text) < 0.15
+    is_name = text.isidentifier() and digits / len(text) < 0.15 and not is_secret_like(text)
     return not (is_name or _DATE.search(text) or _PATH.search(text))
 
 

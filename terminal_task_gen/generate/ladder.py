@@ -101,9 +101,9 @@ async def run_sandbox_gates(proving: Proving, climb: Climb, config: GateConfig) 
         with climb.clock("oracle"):
             solved = await proving.try_solved(Conditions(is_measured=True))
             results.append(check_oracle(solved))
-        if config.flake:
+        if config.flake_proofs:
             with climb.clock("flake"):
-                results.append(await check_flake(proving))
+                results.append(await check_flake(proving, config.flake_proofs))
         with climb.clock("budget"):
             results.append(check_budget(solved.report.spent, proving.limits, config))
     climb.results += results

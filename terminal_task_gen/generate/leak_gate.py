@@ -96,7 +96,8 @@ def check_leaks(case: StaticCase) -> list[Complaint]:
         complaints += _check_tables(instruction, tables)
         complaints += _tell(_find_keyed(instruction, case, solution), instruction)
         complaints += _check_disguises(instruction, unsaid)
-        complaints += _check_unread([text for text, is_read in texts if not is_read], texts, unsaid, tables)
+        unread = [text for text, is_read in texts if not is_read]
+        complaints += _check_unread(unread, texts, unsaid, tables, instruction)
         complaints += _check_hardcoding(draft, constants, solution)
     complaints += [complaint for file in draft.files for complaint in _check_remarks(file, draft, unsaid)]
     return list({(c.reason, c.text): c for c in complaints}.values())
@@ -155,14 +156,20 @@ def _check_unread(
     texts: list[tuple[ShownText, bool]],
     unsaid: list[ExpectedValue],
     tables: list[ExpectedTable],
+    instruction: ShownText,
 ) -> list[Complaint]:
-    """An answer in a file that the solution does without is an answer lying about; elsewhere it is input."""
+    """An answer in a file that the solution does without is an answer lying about; elsewhere it is input.
+
+    What the instruction names is likely a specification, whose words and examples the tests rightly expect.
+    """
     read = [text for text, is_read in texts if is_read]
     input_values = {e.value for text in read for e in list_told(text, unsaid)}
     lying = [e for e in unsaid if e.value not in input_values]
     complaints: list[Complaint] = []
     for text in unread:
-        for value, line in list_told(text, [e for e in lying if _is_no_chance(e.value, text)]):
+        is_named = text.where.partition("!")[0].rpartition("/")[2] in instruction.text
+        judge = _is_no_specification if is_named else _is_no_chance
+        for value, line in list_told(text, [e for e in lying if judge(e.value, text)]):
             told = f"{value!r}, which line {line} of the tests expects, stands in {text.where}, which the solution does"
             complaints.append(Complaint("leak_literal", f"{told} not read"))
         unknown = [t for t in tables if not any(_holds_table(r, t) or _holds_strings(r, t.values) for r in read)]
@@ -259,6 +266,10 @@ def _check_disguises(text: ShownText, values: list[ExpectedValue]) -> list[Compl
         for kind, coded in list_disguises(value)
         if coded in text.text
     ]
+
+
+def _is_no_specification(value: str | float, text: ShownText) -> bool:
+    return is_secret_like(value) or (not isinstance(value, str) and is_distinctive(value))
 
 
 def _is_no_chance(value: str | float, text: ShownText) -> bool:

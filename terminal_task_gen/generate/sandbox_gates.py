@@ -1,8 +1,8 @@
-"""Gates that run: the tests collect, an untouched sandbox does not pass, the reference solution does, twice.
+"""Gates that run: the tests collect, an untouched sandbox does not pass, the reference solution does, again and again.
 
-Three sandboxes a draft, each fresh: one untouched (collect and fail-first share its run), one in which the solution
-has run (oracle; its run is measured for the budget), and one more of these under other conditions (flake). What the
-draft does wrong is a RefusedError; a sandbox that dies is a SandboxError and says nothing of the draft.
+Each sandbox is fresh: one untouched (collect and fail-first share its run), one in which the solution has run (oracle;
+its run is measured for the budget), and some more of these, one under other conditions (flake). What the draft does
+wrong is a RefusedError; a sandbox that dies is a SandboxError and says nothing of the draft.
 """
 
 from __future__ import annotations
@@ -160,22 +160,25 @@ def check_oracle(solved: Solved) -> GateResult:
     return GateResult(gate="oracle", evidence=f"all {len(report.outcomes)} tests pass{note}")
 
 
-async def check_flake(proving: Proving) -> GateResult:
-    """A second proof: another machine, tests in reverse order, another day. What fails is traced to its cause."""
-    again = await proving.try_solved(Conditions(is_reversed=True, clock_shift_sec=CLOCK_SHIFT_SEC))
-    if again.passed:
-        return GateResult(gate="flake", evidence="all tests pass again, in reverse order, on another day")
+async def check_flake(proving: Proving, proofs: int) -> GateResult:
+    """Proved again, at first with tests in reverse order on another day. What fails then is traced to its cause."""
+    changed = await proving.try_solved(Conditions(is_reversed=True, clock_shift_sec=CLOCK_SHIFT_SEC))
+    for _ in range(proofs - 1 if changed.passed else 1):
+        if not (repeated := await proving.try_solved(ORDINARY)).passed:
+            raise _refuse_flake("flaky", "on every equal machine", repeated)
+    if changed.passed:
+        return GateResult(gate="flake", evidence=f"passed {proofs} more times, in reverse order on another day as well")
     # Only now, and only to say why: one condition at a time.
-    if not (repeated := await proving.try_solved(ORDINARY)).passed:
-        reason, why, shown = "flaky", "on a second, equal machine", repeated
-    elif not (backwards := await proving.try_solved(Conditions(is_reversed=True))).passed:
-        reason, why, shown = "order_dependent", "when they run in reverse order", backwards
-    elif not (later := await proving.try_solved(Conditions(clock_shift_sec=CLOCK_SHIFT_SEC))).passed:
-        reason, why, shown = "time_dependent", "when they run on another day", later
-    else:
-        reason, why, shown = "flaky", "on one of several equal machines", again
+    if not (backwards := await proving.try_solved(Conditions(is_reversed=True))).passed:
+        raise _refuse_flake("order_dependent", "when they run in reverse order", backwards)
+    if not (later := await proving.try_solved(Conditions(clock_shift_sec=CLOCK_SHIFT_SEC))).passed:
+        raise _refuse_flake("time_dependent", "when they run on another day", later)
+    raise _refuse_flake("flaky", "on every equal machine", changed)
+
+
+def _refuse_flake(reason: str, why: str, shown: Solved) -> RefusedError:
     text = f"after the solution has run the tests pass at first, but not {why}: {_show_failures(shown)}"
-    raise RefusedError("flake", [Complaint(reason, text)])
+    return RefusedError("flake", [Complaint(reason, text)])
 
 
 def check_budget(spent: Spent | None, limits: Limits, config: GateConfig) -> GateResult:

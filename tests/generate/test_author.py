@@ -285,7 +285,7 @@ async def test_what_the_tests_depend_on_is_found_and_named(tmp_path: Path, reaso
     assert rejection.reason == reason, rejection.evidence
     assert rejection.evidence.startswith("gate flake:")
     assert "test_mark failed" in rejection.evidence
-    assert isinstance(await write(tmp_path / "off", sample, gates={"flake": False}), Task)
+    assert isinstance(await write(tmp_path / "off", sample, gates={"flake_proofs": 0}), Task)
 
 
 @pytest.mark.parametrize(

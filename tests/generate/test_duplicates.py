@@ -9,9 +9,9 @@ import pytest
 from terminal_task_gen.generate.duplicates import BUCKETS, Sketches, estimate_likeness, list_triples, make_sketch
 
 TEXT = (
-    "The harbour master of a small island keeps arrivals in /app/data/arrivals.csv and berths in /app/data/berths.json. "
-    "Work out which ships stayed longer than their permit allows, and write one line a ship to /app/out/overdue.txt, the "
-    "longest overstay first. A ship that left and came back within two hours counts as having stayed all along."
+    "The harbour master of a small island has arrivals in /app/data/arrivals.csv and berths in /app/data/berths.json. "
+    "Work out which ships stayed longer than their permit allows, and write one line a ship to /app/out/overdue.txt, "
+    "the longest overstay first. A ship that left and came back within two hours counts as having stayed all along."
 )
 OTHER = (
     "A radio telescope has lost its calibration table. Rebuild the gain of each of its sixteen channels from the two "

@@ -23,7 +23,7 @@ PUMPS = (
 PUMPS_AGAIN = PUMPS.replace("water works", "water board").replace("ties", "equal ones")
 BELLS = (
     "A bell foundry has tuned five bells against a fork that was off. Correct the strike notes in /app/notes.json by "
-    "the ratio given in /app/fork.txt and report those bells that are now out of tolerance in /app/out/recast.txt, sorted."
+    "the ratio given in /app/fork.txt and report bells that are now out of tolerance in /app/out/recast.txt, sorted."
 )
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from terminal_task_gen.generate.complaint import Complaint
 from terminal_task_gen.generate.disguises import list_disguises
@@ -31,31 +30,23 @@ from terminal_task_gen.generate.expected_values import (
     list_keyed_values,
 )
 from terminal_task_gen.generate.leak_code import check_code
+from terminal_task_gen.generate.leak_tables import (
+    MIN_TOLD_PART,
+    holds_strings,
+    holds_table,
+    is_said,
+    stands_beside,
+    weigh,
+)
+from terminal_task_gen.generate.reach import list_read_files
 from terminal_task_gen.generate.shown_texts import ShownText, list_told, read_file, read_instruction
 from terminal_task_gen.generate.static_case import StaticCase
 from terminal_task_gen.task import TaskFile
 
-MIN_TABLE_BITS = 20.0
-"""Of the numbers of a table that stands somewhere in order; a digit has 3.3. Fewer come together by chance."""
-MIN_TABLE_NUMBERS = 3
-MAX_TABLE_GAP = 2
-"""Other numbers between two of the table's."""
 MIN_CHANCE_BITS = 5.5
 """By which a value must be rarer than one figure of the text it stands in."""
-MIN_STRINGS = 3
-MAX_STRING_GAP = 12
-"""Characters between strings of a list that stands somewhere in order."""
 MIN_KEYED_DIGITS = 2
-MIN_TOLD_PAIRS = 2
-MIN_TOLD_PART = 0.75
-"""Of a dictionary's pairs."""
-MAX_PAIR_CHARS = 24
-"""Between a key and its value."""
-
 _CODE_SPAN = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]*`", re.DOTALL)
-_CHANGE_FOLDER = re.compile(r"^\s*(?:cd|mkdir)\b[^;&|\n]*", re.MULTILINE)
-_AS_A_WHOLE = r"""/?(?:[\s"';)]|\Z|[^\s"']*[*?\[{$%])"""
-"""What follows a folder's name when its contents are meant: nothing more, or a pattern."""
 _ANNOUNCED = re.compile(
     r"\b(?:answers?|expect(?:ed|s)?|solutions?|correct(?:ly)?|results?|ground.truth|golden|hints?|spoiler|right|reviewers?"
     r"|as a check|sanity|for reference|reference run|roughly|about|approximately|got|computed|by hand"
@@ -87,12 +78,13 @@ def check_leaks(case: StaticCase) -> list[Complaint]:
     constants = list_expected_constants(case.suite.tree)
     # An honest solution holds a parameter too, but never a value that is to be found.
     unsaid = [one for one in constants if solution is None or not solution.holds(one.value)]
-    tables = [t for t in list_expected_tables(case.suite.tree) if not _is_said(t, solution)]
+    tables = [t for t in list_expected_tables(case.suite.tree) if not is_said(t, solution)]
     instruction = read_instruction(draft.instruction)
     complaints = check_code(draft)
     complaints += _tell(_find_told(instruction, constants, unsaid, solution), instruction)
     if solution is not None:
-        texts = [(text, _is_reached(file, draft.solution or "")) for file in draft.files for text in read_file(file)]
+        read = list_read_files(draft)
+        texts = [(text, file.path in read) for file in draft.files for text in read_file(file)]
         complaints += _check_tables(instruction, tables)
         complaints += _tell(_find_keyed(instruction, case, solution), instruction)
         complaints += _check_disguises(instruction, unsaid)
@@ -129,7 +121,7 @@ def _find_keyed(text: ShownText, case: StaticCase, solution: ShownText) -> list[
         and len(key) > 1
         and count_digits(one.value) >= MIN_KEYED_DIGITS
         and not solution.holds(one.value)
-        and _stands_beside(text.text, key, one.value)
+        and stands_beside(text.text, key, one.value)
     ]
 
 
@@ -172,7 +164,7 @@ def _check_unread(
         for value, line in list_told(text, [e for e in lying if judge(e.value, text)]):
             told = f"{value!r}, which line {line} of the tests expects, stands in {text.where}, which the solution does"
             complaints.append(Complaint("leak_literal", f"{told} not read"))
-        unknown = [t for t in tables if not any(_holds_table(r, t) or _holds_strings(r, t.values) for r in read)]
+        unknown = [t for t in tables if not any(holds_table(r, t) or holds_strings(r, t.values) for r in read)]
         complaints += _check_tables(text, unknown, with_strings=True)
         complaints += _check_disguises(text, lying)
     return complaints
@@ -187,75 +179,8 @@ def _check_tables(text: ShownText, tables: Sequence[ExpectedTable], *, with_stri
             f"{', '.join(map(str, table.values[:6]))}",
         )
         for table in tables
-        if _holds_table(text, table) or (with_strings and _holds_strings(text, table.values))
+        if holds_table(text, table) or (with_strings and holds_strings(text, table.values))
     ]
-
-
-def _holds_table(text: ShownText, table: ExpectedTable) -> bool:
-    return _holds_pairs(text, table.pairs) or _holds_sequence(text, table.values)
-
-
-def _holds_pairs(text: ShownText, pairs: Sequence[tuple[str, str | float]]) -> bool:
-    telling = [(key, value) for key, value in pairs if len(key) > 1 and _weigh(value) > 3]
-    told = [value for key, value in telling if _stands_beside(text.text, key, value)]
-    return (
-        len(told) >= max(MIN_TOLD_PAIRS, MIN_TOLD_PART * len(pairs)) and sum(map(_weigh, set(told))) >= MIN_TABLE_BITS
-    )
-
-
-def _stands_beside(text: str, key: str, value: str | float) -> bool:
-    shown = re.escape(value) if isinstance(value, str) else rf"{re.escape(f'{value:.15g}')}(?:\.?0*)"
-    return (
-        re.search(rf"(?<!\w){re.escape(key)}(?!\w)\D{{0,{MAX_PAIR_CHARS}}}?(?<![\w.]){shown}(?![\w.]*\d)", text)
-        is not None
-    )
-
-
-def _holds_sequence(text: ShownText, values: Sequence[str | float]) -> bool:
-    wanted = [abs(value) for value in values if not isinstance(value, str)]
-    if len(wanted) < MIN_TABLE_NUMBERS or len(wanted) < len(values) / 2 or _is_count(wanted):
-        return False
-    if sum(map(_weigh, dict.fromkeys(wanted))) < MIN_TABLE_BITS:
-        return False
-    starts = (place for place, number in enumerate(text.numbers) if number == wanted[0])
-    return any(_runs_on(text.numbers, start, wanted) for start in starts)
-
-
-def _holds_strings(text: ShownText, values: Sequence[str | float]) -> bool:
-    """A list of names in its order, one after the other; in an instruction that may be a list of choices."""
-    wanted = [value for value in values if isinstance(value, str) and len(value) > 1]
-    if len(wanted) < MIN_STRINGS or len(wanted) < len(values) / 2 or sum(map(_weigh, set(wanted))) < MIN_TABLE_BITS:
-        return False
-    pattern = f"[^\\w]{{1,{MAX_STRING_GAP}}}".join(map(re.escape, wanted))
-    return re.search(pattern, text.text) is not None
-
-
-def _runs_on(numbers: Sequence[float], place: int, wanted: Sequence[float]) -> bool:
-    for number in wanted[1:]:
-        window = numbers[place + 1 : place + 2 + MAX_TABLE_GAP]
-        if number not in window:
-            return False
-        place += 1 + window.index(number)
-    return True
-
-
-def _is_count(numbers: Sequence[float]) -> bool:
-    """1, 2, 3 or 10, 20, 30: anybody's numbers."""
-    return len({b - a for a, b in pairwise(numbers)}) == 1
-
-
-def _weigh(value: str | float) -> float:
-    """Bits, roughly: what it would take to guess it."""
-    if isinstance(value, str):
-        return 2.0 * len(value)
-    return 3.3 * count_digits(value)
-
-
-def _is_said(table: ExpectedTable, solution: ShownText | None) -> bool:
-    """Most of its values stand in the solution: settings to be made, not results."""
-    if solution is None or not table.values:
-        return solution is not None
-    return sum(solution.holds(value) for value in table.values) >= MIN_TOLD_PART * len(table.values)
 
 
 def _check_disguises(text: ShownText, values: list[ExpectedValue]) -> list[Complaint]:
@@ -276,7 +201,7 @@ def _is_no_chance(value: str | float, text: ShownText) -> bool:
     """The more figures a text holds, the more digits a value needs not to be among them by chance."""
     if isinstance(value, str):
         return is_distinctive(value) or is_notable(value)
-    return is_tellable(value) and _weigh(value) >= MIN_CHANCE_BITS + math.log2(1 + len(text.numbers))
+    return is_tellable(value) and weigh(value) >= MIN_CHANCE_BITS + math.log2(1 + len(text.numbers))
 
 
 def _check_remarks(file: TaskFile, draft: Draft, unsaid: list[ExpectedValue]) -> Iterator[Complaint]:
@@ -294,7 +219,7 @@ def _check_remarks(file: TaskFile, draft: Draft, unsaid: list[ExpectedValue]) ->
 
 def _check_hardcoding(draft: Draft, constants: list[ExpectedValue], solution: ShownText) -> list[Complaint]:
     """A solution that reads none of the files and writes down what the tests expect proves nothing."""
-    if not draft.files or any(_is_reached(file, solution.text) for file in draft.files):
+    if not draft.files or list_read_files(draft):
         return []
     given = read_instruction(draft.instruction)
     found = [e for e in constants if is_tellable(e.value) and not given.holds(e.value)]
@@ -303,19 +228,3 @@ def _check_hardcoding(draft: Draft, constants: list[ExpectedValue], solution: Sh
         return []
     text = f"the solution reads no file and writes down what the tests expect, as {written[0].value!r}; it must work"
     return [Complaint("hardcoded_solution", f"{text} it out")]
-
-
-def _is_reached(file: TaskFile, solution: str) -> bool:
-    """The solution names the file, or one like it (`*.log`), or a folder above it in whole or with a pattern."""
-    path = file.path
-    name = path.rsplit("/", 1)[-1]
-    _, dot, suffix = name.rpartition(".")
-    named = re.findall(rf"[\w./-]*(?<![\w.-]){re.escape(name)}(?!\w)", solution)
-    # `out/sums.csv` is another file than this `old/sums.csv`; a bare `sums.csv` may be either.
-    if any(f"/{path}".endswith(f"/{place.removeprefix('/app').strip('./')}") for place in named):
-        return True
-    if dot and f"*.{suffix}" in solution:
-        return True
-    commands = _CHANGE_FOLDER.sub("", solution)
-    folders = ["/app", *path.split("/")[:-1]]
-    return any(re.search(rf"{re.escape(folder)}{_AS_A_WHOLE}", commands) for folder in folders)

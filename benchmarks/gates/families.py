@@ -313,7 +313,7 @@ def make_repair(draw: random.Random, number: int) -> Sample:
 
 def _run_charge(source: str, minutes: int) -> object:
     space: dict[str, Callable[[int], object]] = {}
-    exec(source, space)  # type: ignore[arg-type]
+    exec(source, space)
     return space["charge"](minutes)
 
 

@@ -15,6 +15,7 @@ import sqlite3
 import tarfile
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from itertools import pairwise
 
 from benchmarks.gates.sample import SETTINGS, Sample, say
 
@@ -778,7 +779,7 @@ def make_route(draw: random.Random, number: int) -> Sample:
     who, item, group, _ = SETTINGS[(number * 3 + 11) % len(SETTINGS)]
     nodes = [f"{say(draw, 'K', 'N', 'Q')}{n:02d}" for n in range(16)]
     nodes = list(dict.fromkeys(nodes))
-    edges = {(a, b): draw.randint(11, 97) for a, b in zip(nodes, nodes[1:], strict=False)}
+    edges = {(a, b): draw.randint(11, 97) for a, b in pairwise(nodes)}
     while len(edges) < 34:
         a, b = sorted(draw.sample(range(len(nodes)), 2))
         edges.setdefault((nodes[a], nodes[b]), draw.randint(20, 240))

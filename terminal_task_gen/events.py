@@ -31,6 +31,21 @@ class ItemFinished:
 
 
 @dataclass(frozen=True)
+class DraftExamined:
+    """What the gates said of one reply of an author, and what each cost."""
+
+    request_id: str
+    round: int
+    """0: the first reply; n: after the n-th repair."""
+    gate: str
+    """That refused it; empty when all passed."""
+    reasons: tuple[str, ...]
+    """Codes of the refusal."""
+    seconds: dict[str, float]
+    """Gate → seconds, of those that ran; not in the task's row, whose bytes must not depend on the machine."""
+
+
+@dataclass(frozen=True)
 class StageFinished:
     stage: str
     accepted: int
@@ -59,7 +74,7 @@ class TurnFinished:
     """What the teacher is told; empty where the rollout ends with this turn."""
 
 
-Event = StageStarted | ItemFinished | StageFinished | TurnFinished | Notice
+Event = StageStarted | DraftExamined | ItemFinished | StageFinished | TurnFinished | Notice
 Listener = Callable[[Event], None]
 
 

@@ -27,6 +27,8 @@ EXCLUDED: dict[str, str] = {
     "generate.tasks_per_seed": "as count",
     "generate.modes": "each mode enumerates its own requests",
     "generate.parallel": "how fast, not what",
+    "generate.gates.corpora": "where they are; what they hold is digested",
+    "generate.gates.benchmarks": "as corpora",
     "rollout.attempts": "attempts are numbered; more of them leave the first alone",
     "rollout.until": "as attempts: it says how many there are",
     "rollout.prompt_template": "where the wording is; its digest is recorded",

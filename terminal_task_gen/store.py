@@ -3,7 +3,7 @@
     <output_dir>/<name>/
       config.yaml            resolved configuration
       run.json               identity: run id, versions, fingerprints, image digests
-      tasks/                 tasks-00000.jsonl …          rejected-00000.jsonl …
+      tasks/                 tasks-00000.jsonl …          rejected-00000.jsonl …     duplicates-00000.jsonl
       trajectories/          trajectories-00000.jsonl …   failed-00000.jsonl …
       recordings/            <trajectory id>.cast
       images/                <image>-<16 hex>.json: all packages with versions; none on bubblewrap
@@ -44,6 +44,7 @@ class ShardKind(NamedTuple):
 
 TASKS = ShardKind("tasks", "tasks", ("lineage", "request_id"))
 REJECTED = ShardKind("tasks", "rejected", ("id",))
+DUPLICATES = ShardKind("tasks", "duplicates", ("id",))
 TRAJECTORIES = ShardKind("trajectories", "trajectories", ("id",))
 FAILED = ShardKind("trajectories", "failed", ("id",))
 

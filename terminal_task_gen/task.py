@@ -77,6 +77,14 @@ class GateResult(Record):
     evidence: str = ""
 
 
+class Refusal(Record):
+    """A reply that a gate sent back to its author."""
+
+    gate: str
+    reasons: tuple[str, ...]
+    """Codes, each once, in the order found."""
+
+
 class Lineage(Record):
     """Where a task comes from; enough to make it again."""
 
@@ -89,6 +97,8 @@ class Lineage(Record):
     author_model: str
     prompt_version: str
     repair_rounds: int = 0
+    refusals: tuple[Refusal, ...] = ()
+    """Why each repair was asked for, in order."""
     image_digest: str = ""
     """Digest of the image its gates ran in; empty on bubblewrap, which has none."""
     image_manifest: str = ""
@@ -161,4 +171,6 @@ class Rejection(Record):
     difficulty: Difficulty | None = None
     task_id: str | None = None
     repair_rounds: int = 0
+    refusals: tuple[Refusal, ...] = ()
+    """Of every reply in order; the last one ended the item, unless an endpoint or a sandbox did."""
     usage: Usage = Usage()

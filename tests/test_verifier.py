@@ -9,7 +9,7 @@ import pytest
 from terminal_task_gen.sandbox import Sandbox, SandboxFactory, SandboxFile, SandboxSpec
 from terminal_task_gen.sandbox.bubblewrap import BubblewrapFactory
 from terminal_task_gen.sandbox.docker import DockerFactory
-from terminal_task_gen.verifier import TestReport, list_tampering, run_tests
+from terminal_task_gen.verifier import Conditions, TestReport, list_tampering, run_tests
 
 TESTS = """import json
 import os
@@ -119,6 +119,82 @@ async def test_two_equal_runs_give_equal_reports(sandbox: Sandbox) -> None:
     assert first == second
     assert "/run/verifier/tmp/test_a0" in first.outcomes[0].message
     assert first.log.rstrip().endswith("1 failed, 1 passed")
+
+
+async def test_in_reverse_order(sandbox: Sandbox) -> None:
+    tests = "SEEN = []\n" + "".join(
+        f"def test_{n}():\n    SEEN.append({n})\n    assert SEEN == [{n}], SEEN\n" for n in "123"
+    )
+    weights = {f"test_{n}": 1 / 3 for n in "123"}
+    reports = [
+        await run_tests(sandbox, tests=tests, weights=weights, timeout_sec=60.0, conditions=conditions)
+        for conditions in (Conditions(), Conditions(is_reversed=True))
+    ]
+    assert [[o.status for o in report.outcomes] for report in reports] == [
+        ["passed", "failed", "failed"],
+        ["failed", "failed", "passed"],
+    ]
+
+
+CLOCKS = """import datetime as d
+import json
+import subprocess
+import time
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+
+
+def test_all_agree():
+    real = float(subprocess.run(["date", "+%s"], capture_output=True, check=True).stdout)
+    ahead = [
+        time.time(), time.time_ns() / 1e9, time.mktime(time.localtime()), datetime.now().timestamp(),
+        datetime.now(timezone.utc).timestamp(), d.datetime.utcnow().replace(tzinfo=timezone.utc).timestamp(),
+        time.mktime(time.strptime(time.ctime())), time.mktime(time.strptime(time.strftime("%Y%m%d%H"), "%Y%m%d%H")),
+        datetime.today().timestamp(),
+    ]
+    assert all(abs(moment - real - SHIFT) < 3605 for moment in ahead), [moment - real for moment in ahead]
+    assert abs((date.today() - date.fromtimestamp(real)).days * 86400 - SHIFT) <= 86400
+
+
+def test_datetimes_still_work():
+    made = datetime.fromisoformat("2024-02-28T23:30:00+00:00") + timedelta(hours=1)
+    assert isinstance(made, datetime) and isinstance(made, date) and not isinstance(date.today(), datetime)
+    assert made.isoformat() == "2024-02-29T00:30:00+00:00" and repr(made).startswith("datetime.datetime(2024")
+    assert time.strftime("%Y", time.gmtime(0)) == "1970" and time.ctime(0).endswith("1970")
+    assert Path("/tests/test_outputs.py").stat().st_mtime <= time.time() + 1
+"""
+
+
+@pytest.mark.parametrize("shift_sec", [0, 33 * 86_400])
+async def test_on_another_day(sandbox: Sandbox, shift_sec: int) -> None:
+    weights = {"test_all_agree": 0.5, "test_datetimes_still_work": 0.5}
+    tests = f"SHIFT = {shift_sec}\n{CLOCKS}"
+    conditions = Conditions(clock_shift_sec=shift_sec)
+    report = await run_tests(sandbox, tests=tests, weights=weights, timeout_sec=60.0, conditions=conditions)
+    assert report.passed, [outcome.message for outcome in report.outcomes]
+
+
+async def test_what_a_run_costs(sandbox: Sandbox) -> None:
+    tests = """import time
+from pathlib import Path
+
+
+def test_a(tmp_path):
+    (tmp_path / "x").write_bytes(bytes(3_000_000))
+    for n in range(20):
+        Path(f"/tmp/{n}").write_text("x")
+    block = bytearray(150_000_000)
+    time.sleep(0.5)
+    assert block
+"""
+    conditions = Conditions(is_measured=True)
+    report = await run_tests(sandbox, tests=tests, weights={"test_a": 1.0}, timeout_sec=60.0, conditions=conditions)
+    assert report.spent is not None
+    assert 0.5 < report.spent.seconds < 20
+    assert 150 < report.spent.memory_mb < 400
+    assert 21 <= report.spent.files < 30
+    assert 3.0 <= report.spent.written_mb < 4.0
+    assert (await verify(sandbox, tests, test_a=1.0)).spent is None
 
 
 async def test_all_passed_is_exactly_one(sandbox: Sandbox) -> None:

@@ -15,7 +15,7 @@ from terminal_task_gen import pipeline
 from terminal_task_gen.config import Config
 from terminal_task_gen.errors import UsageError
 from terminal_task_gen.pipeline import SANDBOXES
-from terminal_task_gen.store import FAILED, REJECTED, TASKS, TRAJECTORIES, Damage, RunDirectory
+from terminal_task_gen.store import DUPLICATES, FAILED, REJECTED, TASKS, TRAJECTORIES, Damage, RunDirectory
 from terminal_task_gen.task import Rejection, Task
 from terminal_task_gen.trajectory import Trajectory
 
@@ -28,7 +28,7 @@ HELP = """Check this machine (programs, Docker, images), or, given a run, its fi
   ttg doctor runs/first --repair     # moves damaged lines to runs/first/logs/damaged-lines.txt; their items are owed
 """
 
-KINDS = ((TASKS, Task), (REJECTED, Rejection), (TRAJECTORIES, Trajectory), (FAILED, Rejection))
+KINDS = ((TASKS, Task), (REJECTED, Rejection), (DUPLICATES, Rejection), (TRAJECTORIES, Trajectory), (FAILED, Rejection))
 
 
 class Check(NamedTuple):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from terminal_task_gen.config.endpoint import EndpointConfig, ReplicaConfig, TeacherConfig
 from terminal_task_gen.config.filtering import FilterConfig
+from terminal_task_gen.config.gates import GateConfig
 from terminal_task_gen.config.generation import GenerateConfig
 from terminal_task_gen.config.load import dump_config, load_config
 from terminal_task_gen.config.rollouts import MAX_AUTO, RolloutConfig, SandboxConfig
@@ -17,6 +18,7 @@ __all__ = [
     "Config",
     "EndpointConfig",
     "FilterConfig",
+    "GateConfig",
     "GenerateConfig",
     "ReplicaConfig",
     "RolloutConfig",

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from terminal_task_gen.config.gates import GateConfig
 from terminal_task_gen.records import Record
 from terminal_task_gen.task import Difficulty, Limits, Mode
 
@@ -41,6 +42,7 @@ class GenerateConfig(Record):
     max_files: int = Field(default=40, ge=1)
     limits: Limits = Limits()
     """Given to every task."""
+    gates: GateConfig = GateConfig()
 
     @field_validator("modes", "domains")
     @classmethod

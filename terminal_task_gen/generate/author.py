@@ -15,17 +15,19 @@ from dataclasses import dataclass, field
 from terminal_task_gen.bundle import build_spec
 from terminal_task_gen.config import Config
 from terminal_task_gen.errors import ItemError, SandboxError, TeacherRefusedError
+from terminal_task_gen.events import DraftExamined, Listener, ignore
 from terminal_task_gen.generate.complaint import Complaint, RefusedError
 from terminal_task_gen.generate.draft import Draft, parse_draft
+from terminal_task_gen.generate.ladder import NO_SCREENS, Climb, Screens, run_reading_gates, run_sandbox_gates
 from terminal_task_gen.generate.prompts import PROMPT_VERSION, build_author_messages, build_repair_message
-from terminal_task_gen.generate.sandbox_gates import run_sandbox_gates
-from terminal_task_gen.generate.static_gates import list_promised_modules, run_static_gates
+from terminal_task_gen.generate.sandbox_gates import Proving
+from terminal_task_gen.generate.static_gates import list_promised_modules
 from terminal_task_gen.generate.structured import add_format_note, make_response_format, write_as_tags
 from terminal_task_gen.records import Usage
 from terminal_task_gen.sandbox import SandboxFactory
 from terminal_task_gen.sandbox.governor import wait_until_ready
 from terminal_task_gen.seeds import Seed
-from terminal_task_gen.task import GateResult, Lineage, Rejection, Request, Task, task_id
+from terminal_task_gen.task import GateResult, Lineage, Refusal, Rejection, Request, Task, task_id
 from terminal_task_gen.taxonomy import Domain
 from terminal_task_gen.teacher import Reply, Teacher
 from terminal_task_gen.trajectory import Message
@@ -50,6 +52,7 @@ class Commission:
 
     usage: Usage = field(default_factory=Usage)
     repairs: int = 0
+    refusals: list[Refusal] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -68,6 +71,9 @@ class Author:
     run_id: str
     image_manifests: Mapping[str, str] = field(default_factory=dict)
     """Image name → id of the manifest of its contents, for the lineage."""
+    screens: Screens = NO_SCREENS
+    listener: Listener = ignore
+    """Told of every reply that was examined."""
 
     def __post_init__(self) -> None:
         # Gates hold sandboxes, which are dearer than replies that are waited for.
@@ -101,16 +107,28 @@ class Author:
         while True:
             reply = await self.teacher.complete(messages, response_format=response_format)
             commission.usage += reply.usage
+            climb = Climb()
             try:
-                return await self._examine(request, reply)
+                accepted = await self._examine(request, reply, climb)
+                self._tell(request, commission, climb, None)
+                return accepted
             except RefusedError as error:
+                self._tell(request, commission, climb, error)
                 if commission.repairs >= self.config.generate.repair_rounds:
                     raise
                 commission.repairs += 1
                 messages.append(Message(role="assistant", content=reply.content, reasoning=reply.reasoning))
                 messages.append(build_repair_message(error.complaints, gate=error.gate))
 
-    async def _examine(self, request: Request, reply: Reply) -> Accepted:
+    def _tell(self, request: Request, commission: Commission, climb: Climb, error: RefusedError | None) -> None:
+        reasons: tuple[str, ...] = ()
+        if error is not None:
+            reasons = tuple(dict.fromkeys(complaint.reason for complaint in error.complaints))
+            commission.refusals.append(Refusal(gate=error.gate, reasons=reasons))
+        gate = error.gate if error is not None else ""
+        self.listener(DraftExamined(request.id, commission.repairs, gate, reasons, dict(climb.seconds)))
+
+    async def _examine(self, request: Request, reply: Reply, climb: Climb) -> Accepted:
         """From reply to passed gates, cheapest first. Raises RefusedError, TeacherRefusedError, SandboxError."""
         if reply.finish_reason == "content_filter":
             raise TeacherRefusedError("content_filter", "the endpoint's content filter stopped the reply")
@@ -124,17 +142,19 @@ class Author:
             max_files=config.max_files,
             max_file_bytes=config.max_file_bytes,
         )
-        gates = run_static_gates(draft, list_promised_modules(self.domains[request.domain]))
-        gates += await self._run_sandbox_gates(request, draft)
-        return Accepted(draft, gates)
+        modules = list_promised_modules(self.domains[request.domain])
+        run_reading_gates(draft, climb, modules=modules, screens=self.screens)
+        await self._run_sandbox_gates(request, draft, climb)
+        return Accepted(draft, tuple(climb.results))
 
-    async def _run_sandbox_gates(self, request: Request, draft: Draft) -> tuple[GateResult, ...]:
+    async def _run_sandbox_gates(self, request: Request, draft: Draft, climb: Climb) -> None:
         limits, image = self.config.generate.limits, self.domains[request.domain].image
         spec = build_spec(image, limits, self.config.sandbox, run_id=self.run_id, item_id=request.id)
+        proving = Proving(self.factory, self._bench, spec, draft, limits)
         for attempt in range(1, SANDBOX_TRIES + 1):
             try:
                 async with self._slots:
-                    return await run_sandbox_gates(self.factory, self._bench, spec, draft, limits)
+                    return await run_sandbox_gates(proving, climb, self.config.generate.gates)
             except SandboxError:
                 if attempt == SANDBOX_TRIES:
                     raise
@@ -170,6 +190,7 @@ class Author:
                 author_model=self.teacher.model,
                 prompt_version=PROMPT_VERSION,
                 repair_rounds=commission.repairs,
+                refusals=tuple(commission.refusals),
                 image_digest=self.image_digests.get(image, ""),
                 image_manifest=self.image_manifests.get(image, ""),
             ),
@@ -187,6 +208,7 @@ class Author:
             mode=request.mode,
             difficulty=request.difficulty,
             repair_rounds=commission.repairs,
+            refusals=tuple(commission.refusals),
             usage=commission.usage,
         )
 

@@ -13,10 +13,15 @@ from collections.abc import Callable
 
 from terminal_task_gen.generate.complaint import Complaint, RefusedError
 from terminal_task_gen.generate.draft import Draft
-from terminal_task_gen.generate.leak_gate import check_leaks
 from terminal_task_gen.generate.static_case import StaticCase
-from terminal_task_gen.generate.suite import list_created_paths, list_imported_modules, list_strings, parse_suite
-from terminal_task_gen.task import GateResult
+from terminal_task_gen.generate.suite import (
+    Suite,
+    list_created_paths,
+    list_imported_modules,
+    list_strings,
+    list_unseeded_draws,
+    parse_suite,
+)
 from terminal_task_gen.taxonomy import Domain
 
 MIN_INSTRUCTION_CHARS = 80
@@ -39,20 +44,19 @@ def list_promised_modules(domain: Domain) -> frozenset[str]:
     return frozenset(match[1] for match in matches if match)
 
 
-def run_static_gates(draft: Draft, modules: frozenset[str]) -> tuple[GateResult, ...]:
-    """Run them all. Raises RefusedError with every complaint."""
-    complaints = check_instruction(draft)
+def read_suite(draft: Draft) -> Suite:
+    """The tests, parsed. Raises RefusedError where Python would refuse them, since no other gate can read them."""
     try:
-        suite = parse_suite(draft.tests)
+        return parse_suite(draft.tests)
     except (SyntaxError, ValueError) as error:
         line = f"line {error.lineno}: " if isinstance(error, SyntaxError) else ""
-        raise RefusedError("static", [*complaints, Complaint("tests_syntax", f"{line}{error}")]) from error
-    for check in STATIC_GATES:
-        complaints += check(StaticCase(draft, suite, modules))
-    if complaints:
-        raise RefusedError("static", complaints)
-    evidence = f"{len(suite.functions)} tests, {len(draft.files)} files"
-    return (GateResult(gate="static", evidence=evidence), GateResult(gate="leak", evidence="nothing expected is shown"))
+        complaints = [*check_instruction(draft), Complaint("tests_syntax", f"{line}{error}")]
+        raise RefusedError("static", complaints) from error
+
+
+def check_statics(case: StaticCase) -> list[Complaint]:
+    """Everything that a look at the draft alone finds."""
+    return [*check_instruction(case.draft), *(complaint for check in STATIC_GATES for complaint in check(case))]
 
 
 def check_instruction(draft: Draft) -> list[Complaint]:
@@ -168,6 +172,13 @@ def check_hidden_paths(case: StaticCase) -> list[Complaint]:
     ]
 
 
+def check_randomness(case: StaticCase) -> list[Complaint]:
+    return [
+        Complaint("unseeded_random", f"line {line}: a random draw without a seed; make a random.Random(some number)")
+        for line in list_unseeded_draws(case.suite.tree)
+    ]
+
+
 def list_task_modules(draft: Draft) -> set[str]:
     """Modules under /app that the tests may load: shipped, or asked for in the instruction."""
     paths = [*(file.path for file in draft.files), *_APP_PATH.findall(draft.instruction)]
@@ -182,6 +193,6 @@ STATIC_GATES: tuple[Gate, ...] = (
     check_weights,
     check_outputs,
     check_hidden_paths,
-    check_leaks,
+    check_randomness,
 )
-"""Cheapest first; all run whatever the others say."""
+"""All run whatever the others say."""

@@ -14,6 +14,12 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 _SWALLOWING = frozenset({"Exception", "BaseException", "AssertionError"})
 _WRITERS = frozenset({"write_text", "write_bytes", "mkdir"})
+_DRAWS = frozenset(
+    {
+        *("random", "randint", "randrange", "choice", "choices", "sample", "shuffle", "uniform", "gauss"),
+        *("normalvariate", "getrandbits", "randbytes", "rand", "randn", "normal", "integers", "permutation"),
+    }
+)
 _SKIPS = frozenset({"skip", "skipif", "xfail", "importorskip", "skipIf", "skipUnless"})
 
 
@@ -72,6 +78,28 @@ def list_imported_modules(tree: ast.AST) -> list[tuple[str, int]]:
         elif isinstance(node, ast.ImportFrom):
             found.append(((node.module or "").split(".")[0] if node.level == 0 else ".", node.lineno))
     return found
+
+
+def list_unseeded_draws(tree: ast.AST) -> list[int]:
+    """Lines that draw from the `random` module itself, in a suite that never seeds it; a `Random(7)` is another."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    named = [(node, _dotted(node.func)) for node in calls]
+    if any(name.endswith(("random.seed", "RandomState")) for _, name in named):
+        return []
+    return sorted(
+        node.lineno
+        for node, name in named
+        if (name.startswith(("random.", "np.random.", "numpy.random.")) and name.rpartition(".")[2] in _DRAWS)
+        or (name in ("random.Random", "np.random.default_rng", "numpy.random.default_rng") and not node.args)
+    )
+
+
+def _dotted(node: ast.expr) -> str:
+    """`a.b.c` as written; empty for anything else."""
+    if isinstance(node, ast.Attribute):
+        root = _dotted(node.value)
+        return f"{root}.{node.attr}" if root else ""
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def list_strings(tree: ast.AST) -> list[str]:

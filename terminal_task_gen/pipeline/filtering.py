@@ -36,7 +36,10 @@ async def filter_corpus(run: OpenRun) -> StageFinished:
     tasks = {task.id: task for task in run.read_tasks()}
     records = RunRecords(
         tasks=tasks.values(),
-        rejections=directory.read_final_rejections(REJECTED, TASKS, Rejection, run.report_damage),
+        rejections=[
+            *directory.read_final_rejections(REJECTED, TASKS, Rejection, run.report_damage),
+            *run.read_duplicates(),
+        ],
         failures=directory.read_final_rejections(FAILED, TRAJECTORIES, Rejection, run.report_damage),
         judged=_judge(run, tasks, criteria),
     )

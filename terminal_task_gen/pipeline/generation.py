@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from operator import attrgetter
 
@@ -14,6 +15,7 @@ from terminal_task_gen.identity import enter_stage
 from terminal_task_gen.images import get_dockerfile_text, list_images
 from terminal_task_gen.pipeline.contents import record_manifests
 from terminal_task_gen.pipeline.opening import OpenRun, open_sandboxes, open_teacher, pin_driver
+from terminal_task_gen.pipeline.screening import digest_screened, make_screens, write_duplicates
 from terminal_task_gen.records import content_digest
 from terminal_task_gen.resources import data_dir
 from terminal_task_gen.seeds import Seed, load_seeds
@@ -45,6 +47,8 @@ async def generate(run: OpenRun) -> StageFinished:
     image_texts = {name: get_dockerfile_text(folders, name) for name in images}
     contents = {f"taxonomy {name}": content_digest(domain.model_dump(mode="json")) for name, domain in domains.items()}
     contents["author prompts"] = PROMPT_VERSION
+    contents.update(digest_screened(config.generate.gates))
+    screens = make_screens(config.generate.gates)
     if "seed" in config.generate.modes:
         contents["seeds"] = content_digest([seed.model_dump(mode="json") for seed in seeds.values()])
     async with (
@@ -66,6 +70,8 @@ async def generate(run: OpenRun) -> StageFinished:
             image_digests=digests,
             image_manifests=manifests,
             run_id=identity.run_id,
+            screens=screens,
+            listener=run.listener,
         )
 
         def list_requests() -> Iterator[Request]:
@@ -77,4 +83,8 @@ async def generate(run: OpenRun) -> StageFinished:
         stage = Stage(
             "generate", list_requests, attrgetter("id"), author.write_task, TASKS, REJECTED, config.generate.parallel
         )
-        return await run_stage(stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000)
+        summary = await run_stage(
+            stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000
+        )
+    await asyncio.to_thread(write_duplicates, run)
+    return summary

@@ -21,7 +21,7 @@ from terminal_task_gen.progress import EventLog, tell_all
 from terminal_task_gen.records import Record
 from terminal_task_gen.sandbox import SandboxFactory
 from terminal_task_gen.sandbox.pool import SandboxPool
-from terminal_task_gen.store import TASKS, Damage, RunDirectory
+from terminal_task_gen.store import DUPLICATES, TASKS, Damage, RunDirectory
 from terminal_task_gen.task import Rejection, Task
 from terminal_task_gen.teacher import Teacher
 from terminal_task_gen.teacher.budget import Budget
@@ -83,8 +83,14 @@ class OpenRun:
             for damage in self.directory.find_damage(kind, model):
                 self.report_damage(damage)
 
+    def read_duplicates(self) -> Iterator[Rejection]:
+        return self.directory.read_records(DUPLICATES, Rejection, self.report_damage)
+
     def read_tasks(self) -> Iterator[Task]:
-        return self.directory.read_records(TASKS, Task, self.report_damage)
+        """Without those that were found to repeat an earlier one."""
+        repeated = {rejection.task_id for rejection in self.read_duplicates()}
+        tasks = self.directory.read_records(TASKS, Task, self.report_damage)
+        return (task for task in tasks if task.id not in repeated)
 
 
 @asynccontextmanager

@@ -19,10 +19,11 @@ from pydantic import ValidationError
 from terminal_task_gen.records import Record
 from terminal_task_gen.sandbox import ExecResult, Sandbox, SandboxFile
 from terminal_task_gen.trajectory import TestOutcome, TestStatus
+from terminal_task_gen.verifier.conditions import ORDINARY, Conditions
 from terminal_task_gen.verifier.kit import pack_kit
 from terminal_task_gen.verifier.tampering import list_tampering
 
-__all__ = ["TestReport", "list_tampering", "run_tests"]
+__all__ = ["ORDINARY", "Conditions", "Spent", "TestReport", "list_tampering", "run_tests"]
 
 MAX_LOG_CHARS = 20_000
 MAX_MESSAGE_CHARS = 2_000
@@ -34,7 +35,20 @@ _DURATION = re.compile(
 )
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>")
 _RUNNER = Path(__file__).with_name("runner.py")
+_CLOCK = Path(__file__).with_name("clock.py")
 _WORST_FIRST: tuple[TestStatus, ...] = ("failed", "crashed", "missing", "skipped")
+
+
+class Spent(Record):
+    """What a measured run cost."""
+
+    seconds: float
+    memory_mb: float
+    """Of the largest process."""
+    files: int
+    """Left behind under /app, /tmp and pytest's own folder."""
+    written_mb: float
+    """By which these folders grew."""
 
 
 class TestReport(Record):
@@ -52,6 +66,8 @@ class TestReport(Record):
     broken: tuple[str, ...] = ()
     """Why the tests could not be collected."""
     timed_out: bool = False
+    spent: Spent | None = None
+    """Of a measured run that came to its end."""
     log: str = ""
     """Tail of the run's output."""
 
@@ -62,11 +78,15 @@ class TestReport(Record):
 class _Event(Record):
     """One line of the runner's; see its docstring."""
 
-    kind: Literal["collected", "broken", "result"]
+    kind: Literal["collected", "broken", "result", "spent"]
     names: tuple[str, ...] = ()
     name: str = ""
     status: TestStatus = "missing"
     message: str = ""
+    seconds: float = 0.0
+    memory_mb: float = 0.0
+    files: int = 0
+    written_mb: float = 0.0
 
 
 class _Results(Record):
@@ -78,10 +98,17 @@ class _Results(Record):
     statuses: dict[str, list[TestStatus]] = {}
     messages: dict[str, str] = {}
     """First failure of each function."""
+    spent: Spent | None = None
 
 
 async def run_tests(
-    sandbox: Sandbox, *, tests: str, weights: Mapping[str, float], timeout_sec: float, kit: bytes | None = None
+    sandbox: Sandbox,
+    *,
+    tests: str,
+    weights: Mapping[str, float],
+    timeout_sec: float,
+    kit: bytes | None = None,
+    conditions: Conditions = ORDINARY,
 ) -> TestReport:
     """Run `tests` as /tests/test_outputs.py in /app, as root, and remove every trace of it.
 
@@ -92,12 +119,14 @@ async def run_tests(
     await sandbox.upload(
         [
             SandboxFile(f"{folder}/runner.py", _RUNNER.read_bytes(), mode=0o600),
+            SandboxFile(f"{folder}/clock.py", _CLOCK.read_bytes(), mode=0o600),
             SandboxFile(f"{folder}/kit.zip", pack_kit() if kit is None else kit, mode=0o600),
             SandboxFile(f"{folder}/test_outputs.py", tests.encode(errors="surrogatepass"), mode=0o600),
         ]
     )
     # -I: no PYTHON* variable, no user site, nothing of the working directory on the path.
-    run = await sandbox.exec(["python3", "-I", "-B", f"{folder}/runner.py"], timeout_sec=timeout_sec)
+    command = ["python3", "-I", "-B", f"{folder}/runner.py", *conditions.list_arguments()]
+    run = await sandbox.exec(command, timeout_sec=timeout_sec)
     raw = await sandbox.download(f"{folder}/results.jsonl", max_bytes=MAX_RESULTS_BYTES)
     # The runner cleans /tests itself unless it was killed.
     removal = ["sh", "-c", f"rm -rf {folder} /tests/* /tests/.[!.]*"]
@@ -123,6 +152,7 @@ def _make_report(results: _Results, weights: Mapping[str, float], run: ExecResul
         collected=tuple(dict.fromkeys(results.cases)),
         broken=results.broken,
         timed_out=run.timed_out,
+        spent=results.spent,
         log=log[-MAX_LOG_CHARS:],
     )
 
@@ -154,6 +184,7 @@ def _read_results(raw: str) -> _Results:
     broken: list[str] = []
     statuses: dict[str, list[TestStatus]] = {}
     messages: dict[str, str] = {}
+    spent: Spent | None = None
     for line in raw.splitlines():
         try:
             event = _Event.model_validate_json(line)
@@ -163,8 +194,10 @@ def _read_results(raw: str) -> _Results:
             cases = event.names
         elif event.kind == "broken":
             broken.append(event.message)
+        elif event.kind == "spent":
+            spent = Spent(**event.model_dump(include=set(Spent.model_fields)))
         else:
             statuses.setdefault(event.name, []).append(event.status)
             if event.status != "passed":
                 messages.setdefault(event.name, event.message)
-    return _Results(cases=cases, broken=tuple(broken), statuses=statuses, messages=messages)
+    return _Results(cases=cases, broken=tuple(broken), statuses=statuses, messages=messages, spent=spent)

@@ -9,26 +9,33 @@ tell an assertion from another exception.
     {"kind": "collected", "names": [function name of each case, in order]}
     {"kind": "broken", "message": why a module could not be collected}
     {"kind": "result", "name": function name, "status": passed | failed | crashed | skipped, "message": ...}
+    {"kind": "spent", "seconds": …, "memory_mb": …, "files": …, "written_mb": …}     with --measured, at the end
+
+Options: `--reversed` (last test first), `--shift=SECONDS` (of the clock, see clock.py beside it), `--measured`.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 TESTS_DIR = Path("/tests")
 MAX_MESSAGE_CHARS = 2000
+MEASURED_DIRS = ("/app", "/tmp", str(HERE / "tmp"))
 
 
 class Recorder:
     """A pytest plugin. pytest's hooks are found by their names, so nothing of pytest is imported to define them."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_reversed: bool = False) -> None:
+        self._is_reversed = is_reversed
         self._results = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._assertion_types: tuple[type[BaseException], ...] = (AssertionError,)
         self._asserted: dict[str, bool] = {}
@@ -38,12 +45,16 @@ class Recorder:
     def set_assertion_types(self, *types: type[BaseException]) -> None:
         self._assertion_types = types
 
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        if self._is_reversed:
+            items.reverse()
+
     def pytest_collection_finish(self, session: Any) -> None:
-        self._write({"kind": "collected", "names": [get_function_name(item) for item in session.items]})
+        self.write({"kind": "collected", "names": [get_function_name(item) for item in session.items]})
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
-            self._write({"kind": "broken", "message": report.longreprtext[-MAX_MESSAGE_CHARS:]})
+            self.write({"kind": "broken", "message": report.longreprtext[-MAX_MESSAGE_CHARS:]})
 
     def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
         """Returns nothing, so pytest goes on to make its own report."""
@@ -63,13 +74,13 @@ class Recorder:
         if report.when == "teardown":
             name = node.split("::", 1)[-1].split("[", 1)[0].rsplit("::", 1)[-1]
             status = self._status.pop(node, "crashed")
-            self._write({"kind": "result", "name": name, "status": status, "message": self._message.pop(node, "")})
+            self.write({"kind": "result", "name": name, "status": status, "message": self._message.pop(node, "")})
 
     def _is_assertion(self, report: Any) -> bool:
         # A report that failed without an exception in the call is a strict xfail that passed: an assertion's kin.
         return report.when == "call" and self._asserted.get(report.nodeid, True)
 
-    def _write(self, event: dict[str, Any]) -> None:
+    def write(self, event: dict[str, Any]) -> None:
         line = json.dumps(event).encode("ascii") + b"\n"
         while line:
             line = line[os.write(self._results, line) :]
@@ -107,25 +118,73 @@ def clear_tests() -> None:
             entry.unlink()
 
 
-def run() -> int:
+def measure_trees() -> tuple[int, int]:
+    """Files and bytes in the folders that tests write to; links are not followed."""
+    files = size = 0
+    for top in MEASURED_DIRS:
+        for folder, _, names in os.walk(top):
+            for name in names:
+                try:
+                    size += Path(folder, name).lstat().st_size
+                    files += 1
+                except OSError:
+                    continue
+    return files, size
+
+
+def run_measured(recorder: Recorder, run_tests: Any) -> int:
+    files, size = measure_trees()
+    begun = time.monotonic()
+    code = int(run_tests())
+    seconds = time.monotonic() - begun
+    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    files_after, size_after = measure_trees()
+    recorder.write(
+        {
+            "kind": "spent",
+            "seconds": seconds,
+            "memory_mb": max(peaks) / 1024,
+            "files": max(0, files_after - files),
+            "written_mb": max(0, size_after - size) / 1_000_000,
+        }
+    )
+    return code
+
+
+def shift(seconds: int) -> None:
+    sys.path.insert(0, str(HERE))
+    from clock import shift_clock  # type: ignore[import-not-found]
+
+    sys.path.remove(str(HERE))
+    shift_clock(seconds)
+
+
+def run(options: list[str]) -> int:
+    for option in options:
+        if option.startswith("--shift="):
+            shift(int(option.partition("=")[2]))
     for name in [name for name in os.environ if name.startswith("PYTEST_")]:
         del os.environ[name]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     sys.path.insert(0, str(HERE / "kit.zip"))
     import pytest
 
-    recorder = Recorder(HERE / "results.jsonl")
+    recorder = Recorder(HERE / "results.jsonl", is_reversed="--reversed" in options)
     recorder.set_assertion_types(AssertionError, pytest.fail.Exception)
     ini = HERE / "pytest.ini"
     ini.write_text("[pytest]\n", encoding="utf-8")
     arguments = ["-c", str(ini), "--rootdir", str(TESTS_DIR), "--noconftest", "-p", "no:cacheprovider", "--tb=short"]
     arguments += ["--color=no", "--import-mode=importlib", "--basetemp", str(HERE / "tmp")]
     arguments += ["--no-header", "-rA", str(lay_tests())]
-    try:
+
+    def run_tests() -> int:
         return int(pytest.main(arguments, plugins=[recorder]))
+
+    try:
+        return run_measured(recorder, run_tests) if "--measured" in options else run_tests()
     finally:
         clear_tests()
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(run(sys.argv[1:]))

@@ -14,7 +14,9 @@ import pytest
 
 from terminal_task_gen.config import Config, EndpointConfig, GenerateConfig
 from terminal_task_gen.errors import Cause
+from terminal_task_gen.events import DraftExamined, Event
 from terminal_task_gen.generate.author import Author
+from terminal_task_gen.generate.ladder import Screens
 from terminal_task_gen.generate.prompts import PROMPT_VERSION
 from terminal_task_gen.sandbox import SandboxSpec
 from terminal_task_gen.sandbox.bubblewrap import BubblewrapFactory, BubblewrapSandbox
@@ -107,6 +109,7 @@ class Sample:
 
 
 GOOD = Sample()
+GATES = ["draft", "static", "leak", "collect", "fail_first", "oracle", "flake", "budget"]
 
 
 class DyingFactory(BubblewrapFactory):
@@ -171,7 +174,7 @@ async def refuse(folder: Path, reply: Sample | str, **options: Any) -> Rejection
 async def test_a_good_reply_becomes_a_task(tmp_path: Path) -> None:
     task = await write(tmp_path, GOOD)
     assert isinstance(task, Task), task
-    assert [result.gate for result in task.gates] == ["draft", "static", "leak", "collect", "fail_first", "oracle"]
+    assert [result.gate for result in task.gates] == GATES
     assert task.gates[4].evidence == "none of 2 tests passes untouched"
     assert task.weights == {"test_totals": 0.75, "test_sorted": 0.25}
     assert task.skills == ("Add up amounts",), "as in the taxonomy, without the invention"
@@ -186,6 +189,7 @@ async def test_a_good_reply_becomes_a_task(tmp_path: Path) -> None:
         "author_model": "m",
         "prompt_version": PROMPT_VERSION,
         "repair_rounds": 0,
+        "refusals": (),
         "image_digest": "sha256:1",
         "image_manifest": "base-1",
     }
@@ -270,6 +274,95 @@ async def test_a_test_that_dies_on_a_right_result(tmp_path: Path) -> None:
     rejection = await refuse(tmp_path, replace(GOOD, tests=tests))
     assert rejection.reason == "verifier_crash"
     assert "KeyError" in rejection.evidence
+
+
+async def test_a_message_that_dies_when_its_test_fails(tmp_path: Path) -> None:
+    tests = TESTS.replace('"totals.json is missing"', 'f"{PLACE} is missing"')
+    rejection = await refuse(tmp_path, replace(GOOD, tests=tests))
+    assert rejection.reason == "verifier_crash"
+    assert rejection.evidence.startswith("gate fail_first:")
+    assert "NameError" in rejection.evidence
+
+
+FLAKES = {
+    "order_dependent": """    Path("/tmp/mark").write_text("x")
+
+
+def test_mark():
+    assert read_totals() and Path("/tmp/mark").exists(), "no mark"
+""",
+    "time_dependent": """
+
+def test_mark():
+    import datetime
+    made = datetime.date.fromtimestamp(OUT.stat().st_mtime) if OUT.exists() else None
+    assert made == datetime.date.today(), "not of today"
+""",
+}
+
+
+@pytest.mark.parametrize("reason", ["order_dependent", "time_dependent"])
+async def test_what_the_tests_depend_on_is_found_and_named(tmp_path: Path, reason: str) -> None:
+    sample = replace(
+        GOOD, tests=TESTS + FLAKES[reason], weights='{"test_totals": 0.5, "test_sorted": 0.25, "test_mark": 0.25}'
+    )
+    rejection = await refuse(tmp_path, sample)
+    assert rejection.reason == reason, rejection.evidence
+    assert rejection.evidence.startswith("gate flake:")
+    assert "test_mark failed" in rejection.evidence
+    assert isinstance(await write(tmp_path / "off", sample, gates={"flake_proofs": 0}), Task)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("    time.sleep(6)\n", "tests_slow"),
+        ("    block = bytearray(90_000_000)\n", "tests_memory"),
+        ("    for n in range(60):\n        Path(f'/tmp/{n}').write_text('x')\n", "tests_files"),
+        ("    Path('/tmp/big').write_bytes(bytes(4_000_000))\n", "tests_disk"),
+        ("    if OUT.exists():\n        import os\n        os._exit(0)\n", "oracle"),
+    ],
+)
+async def test_tests_have_a_budget(tmp_path: Path, line: str, reason: str) -> None:
+    tests = "import time\n" + TESTS.replace(
+        "def test_totals():\n    assert", f"def test_totals():\n    read_totals()\n{line}    assert"
+    )
+    limits = {"verifier_timeout_sec": 10.0}
+    gates = {"max_test_memory_mb": 100, "max_test_files": 50, "max_test_written_mb": 3}
+    rejection = await refuse(tmp_path, replace(GOOD, tests=tests), limits=limits, gates=gates)
+    assert rejection.reason == reason, rejection.evidence
+    assert rejection.evidence.startswith("gate oracle:" if reason == "oracle" else "gate budget:")
+
+
+async def test_each_round_is_told_with_the_cost_of_its_gates(tmp_path: Path) -> None:
+    events: list[Event] = []
+    async with hire(
+        tmp_path, "No.", replace(GOOD, weights="{}", tests=f"import requests\n{TESTS}"), GOOD, repair_rounds=2
+    ) as author:
+        author.listener = events.append
+        task = await author.write_task(REQUEST)
+    assert isinstance(task, Task), task
+    examined = [event for event in events if isinstance(event, DraftExamined)]
+    assert [(event.round, event.gate, event.reasons) for event in examined] == [
+        (0, "draft", ("no_task_block",)),
+        (1, "static", ("foreign_import", "weights_names", "weights_sum")),
+        (2, "", ()),
+    ]
+    assert [refusal.gate for refusal in task.lineage.refusals] == ["draft", "static"]
+    assert list(examined[2].seconds) == ["static", "leak", "collect", "fail_first", "oracle", "flake", "budget"]
+    assert all(seconds >= 0 for seconds in examined[2].seconds.values())
+
+
+async def test_what_is_known_is_refused_before_a_sandbox_is_started(tmp_path: Path) -> None:
+    async with hire(tmp_path, GOOD, repair_rounds=0) as author:
+        author.screens = Screens(duplicate=lambda text: "as task x", contamination=lambda text: "as benchmark y")
+        rejection = await author.write_task(REQUEST)
+        assert isinstance(rejection, Rejection)
+        assert isinstance(author.factory, DyingFactory)
+        assert author.factory.started == 0
+    assert rejection.reason == "duplicate"
+    assert [refusal.reasons for refusal in rejection.refusals] == [("duplicate", "contamination")]
+    assert "as benchmark y" in rejection.evidence
 
 
 async def test_a_solution_that_never_ends(tmp_path: Path) -> None:

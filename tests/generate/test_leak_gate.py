@@ -73,6 +73,11 @@ def test_a_clean_task_passes() -> None:
         "The token is tk_77Qx9LmZ2pRv84Ks.",
         "(for reference: `tk_77Qx9LmZ2pRv84Ks`)",
         "Its digest is 9f86d081884c7d659a2feaa0c55ad015.",
+        'The form is `{"north": 12.48213}`.',
+        '```json\n{"north": 12.48213}\n```',
+        "North comes to 12,48213 and",
+        "In the north it is about 12.482.",
+        "You should find 7.5 in the south.",
     ],
 )
 def test_expected_values_in_the_instruction(addition: str) -> None:
@@ -82,8 +87,7 @@ def test_expected_values_in_the_instruction(addition: str) -> None:
 @pytest.mark.parametrize(
     "addition",
     [
-        'The form is `{"north": 12.48213}`.',
-        '```json\n{"north": 12.48213}\n```',
+        'The form is `{"north": 12.5}`.',
         "Use 70.250 kg and 7.5 degrees.",
         "The file has 48151623421 rows.",
         "The digest must be `9f86d081884c7d659a2feaa0c55ad015`.",
@@ -122,7 +126,7 @@ def test_running_what_was_asked_for_is_no_leak() -> None:
 def test_an_expected_value_in_a_file_the_solution_does_not_read() -> None:
     notes = TaskFile(path="agent/notes.md", content="ticket names it already: tk_77Qx9LmZ2pRv84Ks\n")
     other = SOLUTION.replace("/app/data/gauge.csv", "/app/data/raw.csv")
-    assert list_reasons(INSTRUCTION, notes, solution=other) == ["leak_literal"] * 2
+    assert list_reasons(INSTRUCTION, notes, solution=other) == ["leak_literal"] * 3
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,10 @@ def test_an_answer_picked_from_the_input_is_natural(reading: str) -> None:
 
 
 def test_copies_of_tests_and_solution() -> None:
-    assert list_reasons(INSTRUCTION, TaskFile(path="qa/check.py", content=TESTS)) == ["leak_literal", "leak_source"]
+    assert list_reasons(INSTRUCTION, TaskFile(path="qa/check.py", content=TESTS)) == [
+        "leak_source",
+        *["leak_literal"] * 2,
+    ]
     renamed = TaskFile(path="tools/old.sh", content=SOLUTION.replace("set -e\n", ""))
     assert list_reasons(INSTRUCTION, renamed) == ["leak_source"]
 

@@ -8,7 +8,8 @@ import pytest
 
 from terminal_task_gen.generate.complaint import Complaint, RefusedError
 from terminal_task_gen.generate.draft import Draft
-from terminal_task_gen.generate.static_gates import list_promised_modules, run_static_gates
+from terminal_task_gen.generate.ladder import NO_SCREENS, Climb, run_reading_gates
+from terminal_task_gen.generate.static_gates import list_promised_modules
 from terminal_task_gen.task import TaskFile
 from terminal_task_gen.taxonomy import Domain
 
@@ -51,9 +52,16 @@ def make_draft(**changed: Any) -> Draft:
     return Draft(**{**fields, **changed})
 
 
+def climb_reading(draft: Draft, modules: frozenset[str]) -> list[str]:
+    """Gates passed."""
+    climb = Climb()
+    run_reading_gates(draft, climb, modules=modules, screens=NO_SCREENS)
+    return [result.gate for result in climb.results]
+
+
 def refuse(**changed: Any) -> tuple[Complaint, ...]:
     with pytest.raises(RefusedError) as caught:
-        run_static_gates(make_draft(**changed), frozenset({"numpy"}))
+        climb_reading(make_draft(**changed), frozenset({"numpy"}))
     assert caught.value.gate == "static"
     assert caught.value.reason == caught.value.complaints[0].reason
     return caught.value.complaints
@@ -67,11 +75,11 @@ def refuse_body(body: str) -> list[str]:
 
 def accept_body(body: str) -> bool:
     tests = TESTS.replace("    read_totals()\n", "".join(f"    {line}\n" for line in body.splitlines()))
-    return bool(run_static_gates(make_draft(tests=tests), frozenset({"numpy"})))
+    return bool(climb_reading(make_draft(tests=tests), frozenset({"numpy"})))
 
 
 def test_a_good_draft_passes() -> None:
-    assert [result.gate for result in run_static_gates(make_draft(), frozenset())] == ["static", "leak"]
+    assert climb_reading(make_draft(), frozenset()) == ["static", "leak"]
 
 
 @pytest.mark.parametrize("instruction", ["Short: /app/out/totals.json", "x" * 20_000 + "/app/out/totals.json"])
@@ -155,7 +163,7 @@ def test_defects_of_the_module(line: str, reason: str) -> None:
 @pytest.mark.parametrize("decorator", ["@pytest.fixture", '@pytest.fixture(scope="module")'])
 def test_a_fixture_is_no_test_whatever_its_name(decorator: str) -> None:
     tests = f"{TESTS}\n\n{decorator}\ndef test_data():\n    return 1\n"
-    assert run_static_gates(make_draft(tests=tests), frozenset())
+    assert climb_reading(make_draft(tests=tests), frozenset())
 
 
 def test_async_tests_are_refused() -> None:
@@ -172,7 +180,7 @@ def test_promised_and_own_modules_may_be_imported() -> None:
     assert refuse_body(own) == ["foreign_import"]
     tests = TESTS.replace("    read_totals()\n", "".join(f"    {line}\n" for line in own.splitlines()))
     named = make_draft(tests=tests, instruction=f"{INSTRUCTION}Provide `total` in `/app/pricing.py`.\n")
-    assert run_static_gates(named, frozenset({"numpy"}))
+    assert climb_reading(named, frozenset({"numpy"}))
 
 
 def test_promised_modules_are_read_from_the_domain() -> None:
@@ -209,7 +217,7 @@ def test_a_path_that_nobody_could_know_of_is_refused() -> None:
         "hidden_path",
         "the tests look at /app/out/log.txt, which neither the instruction nor the files mention",
     )
-    assert run_static_gates(
+    assert climb_reading(
         make_draft(tests=tests, weights=weights, instruction=f"{INSTRUCTION}Keep a log beside it, log.txt.\n"),
         frozenset(),
     )
@@ -235,6 +243,22 @@ def test_a_path_that_the_suite_itself_makes_is_not_hidden(body: str) -> None:
 )
 def test_a_path_that_the_suite_only_reads_stays_hidden(body: str) -> None:
     assert refuse_body(f"{body}\nassert OUT.exists()") == ["hidden_path"]
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        ("n = random.randint(1, 9)", True),
+        ("import numpy as np\nn = np.random.rand(3)", True),
+        ("n = random.Random().random()", True),
+        ("n = random.Random(7).randint(1, 9)", False),
+        ("random.seed(7)\nn = random.random()", False),
+        ("import numpy as np\nn = np.random.default_rng(7).normal()", False),
+    ],
+)
+def test_random_draws_need_a_seed(body: str, refused: bool) -> None:
+    body = f"import random\n{body}\nassert OUT.read_text() == str(n)"
+    assert refuse_body(body) == ["unseeded_random"] if refused else accept_body(body)
 
 
 def test_all_complaints_come_at_once() -> None:

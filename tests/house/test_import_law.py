@@ -13,6 +13,7 @@ RECORDS = {"__init__", "errors", "records", "finding", "task", "trajectory", "ta
 PORTS = {"teacher", "sandbox", "engine", "store"}
 STAGES = {"generate", "rollout", "filters", "export"}
 DRIVERS = {"teacher.client", "teacher.scripted", "sandbox.docker", "sandbox.bubblewrap", "engine.local"}
+STAGE_TOOLS = {"bundle", "config", "token_count", "verifier"}
 LISTENERS = {"progress", "viewer"}
 
 ALLOWED: dict[str, set[str]] = {
@@ -27,8 +28,12 @@ ALLOWED: dict[str, set[str]] = {
     "image_build": RECORDS | {"images"},
     "image_check": RECORDS | {"images", "image_build"},
     "taxonomy_lint": RECORDS,
+    "token_count": RECORDS,
     "stage": RECORDS | {"engine", "store"},
-    **{stage: RECORDS | {"bundle", "config", "verifier", stage, "teacher", "sandbox", "store"} for stage in STAGES},
+    **{
+        stage: RECORDS | {"bundle", "config", "token_count", "verifier", stage, "teacher", "sandbox", "store"}
+        for stage in STAGES
+    },
     **{listener: RECORDS | {"store", listener} for listener in LISTENERS},
     "pipeline": {"*"},
     "cli": {"*"},

@@ -8,7 +8,8 @@ from __future__ import annotations
 from terminal_task_gen.config.endpoint import EndpointConfig, TeacherConfig
 from terminal_task_gen.config.filtering import FilterConfig
 from terminal_task_gen.config.generation import GenerateConfig
-from terminal_task_gen.config.load import dump_config, load_config
+from terminal_task_gen.config.load import dump_config, load_config, load_tree
+from terminal_task_gen.config.mixing import MixRecipe, MixSource
 from terminal_task_gen.config.rollouts import RolloutConfig, SandboxConfig
 from terminal_task_gen.config.tree import Config
 
@@ -17,9 +18,12 @@ __all__ = [
     "EndpointConfig",
     "FilterConfig",
     "GenerateConfig",
+    "MixRecipe",
+    "MixSource",
     "RolloutConfig",
     "SandboxConfig",
     "TeacherConfig",
     "dump_config",
     "load_config",
+    "load_tree",
 ]

@@ -50,7 +50,7 @@ def render_card(report: Report, *, manifest: Manifest, stamp: RunStamp, facts: C
 
 @lru_cache(maxsize=8)
 def load_template(name: str) -> jinja2.Template:
-    """A template beside this file; `cell` and `thousands` are its filters."""
+    """A template beside or below this file; `cell` and `thousands` are its filters."""
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -60,7 +60,7 @@ def load_template(name: str) -> jinja2.Template:
     )
     environment.filters["cell"] = _escape_cell
     environment.filters["thousands"] = _group_digits
-    return environment.from_string(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+    return environment.from_string((Path(__file__).parent / name).read_text(encoding="utf-8"))
 
 
 def _escape_cell(text: object) -> str:

@@ -18,6 +18,9 @@ from terminal_task_gen.errors import UsageError
 from terminal_task_gen.records import Record
 from terminal_task_gen.store import explain_os_error
 
+EXPORT_MARK = "export.json"
+"""What an export's folder is known by."""
+
 
 @contextmanager
 def replace_folder(folder: Path) -> Iterator[Path]:

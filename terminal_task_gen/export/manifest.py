@@ -48,10 +48,12 @@ class Manifest(Record):
     """Runs whose rows are here; empty where that is not known."""
     rows: int
     """Of the `default` config."""
+    ordered: bool = False
+    """The order of rows means something (a curriculum); trainers must not shuffle."""
     configs: tuple[DataConfig, ...]
     """`default` first."""
     statistics: dict[str, dict[str, int]]
-    """Counter → bin → rows, of the `default` config (statistics.py)."""
+    """Counter → bin → rows, of the `default` config's training rows (statistics.py)."""
 
     def list_files(self, config: str = "default") -> dict[str, tuple[DataFile, ...]]:
         """Split → files of a config. Raises UsageError listing the known ones."""

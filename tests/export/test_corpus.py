@@ -164,12 +164,6 @@ def load(folder: Path, config: str, cache: Path) -> Any:
     return datasets.load_dataset(str(folder), config, split="train", cache_dir=str(cache))
 
 
-@pytest.fixture(autouse=True)
-def stay_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-
-
 @contextmanager
 def limit_file_size(limit_bytes: int) -> Iterator[None]:
     """The kernel refuses to let any file of this process grow past the limit, as a full disk would."""

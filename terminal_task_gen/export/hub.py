@@ -35,7 +35,8 @@ def push_folder(folder: Path, repository: str) -> str:
             commit_message=f"{folder.name}, written by ttg",
             delete_patterns="*",
         )
-    except (library.errors.HfHubHTTPError, OSError, ValueError) as error:
+    # The first base is the error of whichever HTTP library this version of the hub's stands on.
+    except (*library.errors.HfHubHTTPError.__bases__, OSError, ValueError) as error:
         answer = " ".join(str(error).split())
         raise UsageError(f"the hub did not take {repository}: {answer}; the data is in {folder}") from error
     return f"{api.endpoint}/datasets/{repository}"

@@ -11,6 +11,7 @@ import typer
 from terminal_task_gen.cli import options
 from terminal_task_gen.config import MixRecipe, load_tree
 from terminal_task_gen.errors import UsageError
+from terminal_task_gen.export.mix.report import MixReport
 
 HELP = """Build a training set from runs, corpora or mixes: weights, balance, caps, order, held-out tasks, subsets.
 
@@ -46,44 +47,53 @@ class OverLength(StrEnum):
 
 ORDER, LENGTH = "Order and split", "Length"
 
+Sources = Annotated[list[str] | None, typer.Argument(metavar="[SOURCE[=WEIGHT]]...", help="Runs, corpora or mixes.")]
+Recipe = Annotated[
+    Path | None, typer.Option("--recipe", "-c", help="YAML recipe; flags go on top.", rich_help_panel=options.WHAT)
+]
+Rows = Annotated[int | None, typer.Option(help="Rows in all.", rich_help_panel=options.WHAT)]
+BalanceOver = Annotated[
+    Balance | None, typer.Option(help="Draw evenly over domains or skills.", rich_help_panel=options.WHAT)
+]
+MaxPerTask = Annotated[int | None, typer.Option(help="Rows of one task at most.", rich_help_panel=options.WHAT)]
+MaxTokens = Annotated[int | None, typer.Option(help="Length of a conversation at most.", rich_help_panel=LENGTH)]
+LongerOnes = Annotated[
+    OverLength | None, typer.Option(help="Longer ones: drop, or keep whole.", rich_help_panel=LENGTH)
+]
+Tokenizer = Annotated[
+    Path | None, typer.Option(help="tokenizer.json to count with (else an estimate).", rich_help_panel=LENGTH)
+]
+OrderBy = Annotated[
+    Curriculum | None, typer.Option(help="mixed, adapters first, or easy first.", rich_help_panel=ORDER)
+]
+Validation = Annotated[
+    float | None, typer.Option(help="Share of task families to hold out, e.g. 0.05.", rich_help_panel=ORDER)
+]
+Subsets = Annotated[
+    str | None, typer.Option(help="Nested random subsets in per cent, e.g. 1,2,5,10,100.", rich_help_panel=ORDER)
+]
+Seed = Annotated[int | None, typer.Option(help="Of all draws.", rich_help_panel=ORDER)]
+Name = Annotated[str | None, typer.Option(help="Name of the mix.", rich_help_panel=options.WHERE)]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Folder (default: mixes/NAME).", rich_help_panel=options.WHERE)
+]
+
 
 def mix(
-    sources: Annotated[
-        list[str] | None, typer.Argument(metavar="[SOURCE[=WEIGHT]]...", help="Runs, corpora or mixes.")
-    ] = None,
-    recipe: Annotated[
-        Path | None, typer.Option("--recipe", "-c", help="YAML recipe; flags go on top.", rich_help_panel=options.WHAT)
-    ] = None,
-    rows: Annotated[int | None, typer.Option(help="Rows in all.", rich_help_panel=options.WHAT)] = None,
-    balance: Annotated[
-        Balance | None, typer.Option(help="Draw evenly over domains or skills.", rich_help_panel=options.WHAT)
-    ] = None,
-    max_per_task: Annotated[
-        int | None, typer.Option(help="Rows of one task at most.", rich_help_panel=options.WHAT)
-    ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option(help="Length of a conversation at most.", rich_help_panel=LENGTH)
-    ] = None,
-    over_length: Annotated[
-        OverLength | None, typer.Option(help="Longer ones: drop, or keep whole.", rich_help_panel=LENGTH)
-    ] = None,
-    tokenizer: Annotated[
-        Path | None, typer.Option(help="tokenizer.json to count with (else an estimate).", rich_help_panel=LENGTH)
-    ] = None,
-    curriculum: Annotated[
-        Curriculum | None, typer.Option(help="mixed, adapters first, or easy first.", rich_help_panel=ORDER)
-    ] = None,
-    validation: Annotated[
-        float | None, typer.Option(help="Share of task families to hold out, e.g. 0.05.", rich_help_panel=ORDER)
-    ] = None,
-    subsets: Annotated[
-        str | None, typer.Option(help="Nested random subsets in per cent, e.g. 1,2,5,10,100.", rich_help_panel=ORDER)
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all draws.", rich_help_panel=ORDER)] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the mix.", rich_help_panel=options.WHERE)] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder (default: mixes/NAME).", rich_help_panel=options.WHERE)
-    ] = None,
+    sources: Sources = None,
+    recipe: Recipe = None,
+    rows: Rows = None,
+    balance: BalanceOver = None,
+    max_per_task: MaxPerTask = None,
+    max_tokens: MaxTokens = None,
+    over_length: LongerOnes = None,
+    tokenizer: Tokenizer = None,
+    curriculum: OrderBy = None,
+    validation: Validation = None,
+    subsets: Subsets = None,
+    seed: Seed = None,
+    name: Name = None,
+    output: Output = None,
     override: options.Override = None,
 ) -> None:
     """See HELP."""
@@ -105,23 +115,23 @@ def mix(
     )
     resolved = load_tree(MixRecipe, recipe, override or [], flags)
     folder = output or Path("mixes") / resolved.name
-    report = write_mix(folder, resolved)
+    _tell(write_mix(folder, resolved), folder)
+
+
+mix.__doc__ = HELP
+
+
+def _tell(report: MixReport, folder: Path) -> None:
     for split, numbers in report.splits.items():
         typer.echo(f"{split}: {numbers.rows:,} rows, {numbers.tasks:,} tasks, {numbers.tokens:,} tokens")
     typer.echo(f"tokens by {report.tokens_by}")
     for source in report.sources:
         left = ", ".join(f"{reason} {count:,}" for reason, count in source.left_out.items())
+        taken = f"{source.path}: {source.train + source.validation:,} of {source.rows:,} rows taken"
         short = f"; {source.shortfall:,} rows short of its share" if source.shortfall else ""
-        typer.echo(
-            f"{source.path}: {source.train + source.validation:,} of {source.rows:,} rows taken"
-            + (f"; left out: {left}" if left else "")
-            + short
-        )
-    typer.echo(f"mix: {folder}   card: README.md   what was taken and left: mix.json")
+        typer.echo(taken + (f"; left out: {left}" if left else "") + short)
+    typer.echo(f"mix:  {folder}   card: README.md   what was taken and left: mix.json")
     typer.echo(f'load: datasets.load_dataset("{folder}")   or: ttg export {folder} --format messages')
-
-
-mix.__doc__ = HELP
 
 
 def _parse_source(text: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """First pass of a mix: one small entry a row, and what is not wanted left out with a reason.
 
-A row takes some 300 bytes of memory, whatever its length; its text stays on disk.
+A row takes some 600 bytes of memory, whatever its length; its text stays on disk.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _THINKING_BEGIN = re.compile(r"<think(?:ing)?\s*>", re.IGNORECASE)
 # seconds for timestamps and hands them out rewritten.
 _MIDNIGHT = "T00:00:00.000000"
 
-STREAMS = {"adapt": "adapters", "seed": "seed_based", "skill": "skill_based"}
+STREAMS = {"adapt": "adapters", "import": "imported", "seed": "seed_based", "skill": "skill_based"}
 """How a task was asked for → column `source` and first folder of the corpus, as in the paper."""
 
 
@@ -109,11 +109,11 @@ COLUMN_MEANINGS: dict[str, str] = {
     "run_id": "the run that made the row",
     "trial_name": "task and seven characters of the trajectory's id",
     "enable_thinking": "the turns hold reasoning",
-    "source": "stream of the task: skill_based, seed_based or adapters",
+    "source": "stream of the task: skill_based, seed_based, adapters or imported",
     "id": "the trajectory's id, made from task, model and attempt",
     "task_id": "the task's id, made from its content",
     "domain": "field of work; decides the image",
-    "mode": "how the task was asked for: skill, seed or adapt",
+    "mode": "how the task was asked for: skill, seed, adapt or import",
     "difficulty": "level that was asked for",
     "title": "the task's title",
     "skills": "primitive skills the task combines",

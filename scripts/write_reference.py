@@ -10,14 +10,14 @@ import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import typer
 from pydantic import BaseModel
 
 from terminal_task_gen import config as config_module
 from terminal_task_gen.cli.main import app
-from terminal_task_gen.config import Config
+from terminal_task_gen.config import Config, MixRecipe
 from terminal_task_gen.errors import POLICY
 
 
@@ -30,10 +30,9 @@ def render_reference() -> str:
         lines += [f"- `{'`, `'.join(p.opts)}`: {p.help}" for p in command.params if getattr(p, "help", None)]
         lines.append("")
     lines += ["## Configuration", "", "YAML, every field optional; on the command line `--set field=value`.", ""]
-    lines += ["| field | default | meaning |", "|---|---|---|"]
-    meanings = _read_meanings()
-    for field, owner, name, default in _walk_fields(Config, ""):
-        lines.append(f"| `{field}` | `{default}` | {meanings.get((owner, name), '')} |")
+    lines += _list_fields(Config)
+    lines += ["", "## Recipe of a mix", "", "YAML for `ttg mix --recipe`; on the command line `--set field=value`.", ""]
+    lines += _list_fields(MixRecipe)
     lines += [
         "",
         "## Why items end",
@@ -44,6 +43,15 @@ def render_reference() -> str:
     lines += ["| cause | owed | data |", "|---|---|---|"]
     lines += [f"| `{cause}` | {_say(policy.retry)} | {_say(policy.keep)} |" for cause, policy in POLICY.items()]
     return "\n".join(lines) + "\n"
+
+
+def _list_fields(model: type[BaseModel]) -> list[str]:
+    meanings = _read_meanings()
+    rows = [
+        f"| `{field}` | `{default}` | {meanings.get((owner, name), '')} |"
+        for field, owner, name, default in _walk_fields(model, "")
+    ]
+    return ["| field | default | meaning |", "|---|---|---|", *rows]
 
 
 def _say(value: bool) -> str:
@@ -64,7 +72,9 @@ def _walk_fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str
         options = [field.annotation, *getattr(field.annotation, "__args__", ())]
         nested = [a for a in options if inspect.isclass(a) and issubclass(a, BaseModel)]
         if nested and nested[0].__module__.startswith(config_module.__name__):
-            if field.default is None:
+            if get_origin(field.annotation) is tuple:
+                yield from _walk_fields(nested[0], f"{prefix}{name}[].")
+            elif field.default is None:
                 yield f"{prefix}{name}", model.__name__, name, None
             elif field.default == ():
                 yield f"{prefix}{name}", model.__name__, name, "[]"

@@ -92,6 +92,9 @@ class Lineage(Record):
     mode: Mode
     index: int
     seed_id: str | None = None
+    dataset: str | None = None
+    """Existing data set whose row was wrapped (adapters), and that row's id there."""
+    dataset_row: str | None = None
     axes: Axes = Axes()
     """As given to the author."""
     author_model: str

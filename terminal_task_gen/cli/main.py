@@ -17,9 +17,11 @@ from terminal_task_gen.cli import (
     demo,
     doctor,
     domains,
+    export,
     generate,
     images,
     imports,
+    mix,
     rollout,
     run,
     taxonomy,
@@ -44,6 +46,8 @@ app.command("run", rich_help_panel="Pipeline")(run.run)
 app.command("generate", rich_help_panel="Pipeline")(generate.generate)
 app.command("rollout", rich_help_panel="Pipeline")(rollout.rollout)
 app.command("filter", rich_help_panel="Pipeline")(corpus.filter_run)
+app.command("mix", rich_help_panel="Pipeline")(mix.mix)
+app.command("export", rich_help_panel="Pipeline")(export.export)
 app.add_typer(imports.app, name="import", rich_help_panel="Pipeline")
 app.add_typer(domains.app, name="domains", rich_help_panel="Parts")
 app.add_typer(taxonomy.app, name="taxonomy", rich_help_panel="Parts")

@@ -35,6 +35,9 @@ def print_summary(run_dir: Path) -> None:
     )
     console.print(Text(f"corpus: {run_dir}/corpus   card: README.md   numbers: report.json"))
     console.print(Text(f'load:   datasets.load_dataset("{run_dir}/corpus", split="train")'))
+    console.print(
+        Text(f"train:  ttg export {run_dir} --format messages   (or conversations, verl, harbor, …; ttg mix)")
+    )
 
 
 def _draw_funnel(lines: tuple[FunnelLine, ...]) -> Table:

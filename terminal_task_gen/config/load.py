@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
 from terminal_task_gen.config.tree import Config
 from terminal_task_gen.errors import UsageError
+from terminal_task_gen.records import Record
+
+RecordT = TypeVar("RecordT", bound=Record)
 
 
 def load_config(path: Path | None, overrides: Sequence[str] = (), flags: Mapping[str, Any] | None = None) -> Config:
+    """Configuration of a run; as `load_tree`."""
+    return load_tree(Config, path, overrides, flags)
+
+
+def load_tree(
+    model: type[RecordT],
+    path: Path | None,
+    overrides: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+) -> RecordT:
     """Read a YAML file (or defaults), put `flags` (a tree) and then `a.b=value` overrides (YAML) on top, check it all.
 
     Raises UsageError with one line: what is wrong, where, and the remedy.
@@ -23,9 +36,9 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), flags: Mapping
     for override in overrides:
         _merge(data, _parse_override(override))
     try:
-        return Config.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
-        raise UsageError(_explain(error, str(path) if path else "configuration")) from error
+        raise UsageError(_explain(error, model, str(path) if path else "configuration")) from error
 
 
 def dump_config(config: Config) -> str:
@@ -72,18 +85,19 @@ def _merge(target: dict[str, Any], source: Mapping[str, Any]) -> None:
             target[key] = value
 
 
-def _explain(error: ValidationError, where: str) -> str:
+def _explain(error: ValidationError, model: type[Record], where: str) -> str:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = ", ".join(_list_known_fields(first["loc"][:-1]))
+        known = ", ".join(_list_known_fields(model, first["loc"][:-1]))
         return f"{where}: unknown field {field!r}; known here: {known}"
     return f"{where}: {field}: {first['msg']} (got {first['input']!r})"
 
 
-def _list_known_fields(loc: tuple[int | str, ...]) -> list[str]:
-    model: Any = Config
+def _list_known_fields(model: Any, loc: tuple[int | str, ...]) -> list[str]:
     for part in loc:
+        if isinstance(part, int):  # an item of a list, whose type was found with the list's own name
+            continue
         annotation = model.model_fields[part].annotation if part in getattr(model, "model_fields", {}) else None
         options = [a for a in (annotation, *getattr(annotation, "__args__", ())) if hasattr(a, "model_fields")]
         if not options:

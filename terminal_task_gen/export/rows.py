@@ -12,12 +12,16 @@ import re
 
 from terminal_task_gen.finding import Finding, Judged, Reason
 from terminal_task_gen.records import Record, content_digest
+from terminal_task_gen.task import Lineage
 from terminal_task_gen.trajectory import Message, TestStatus, find_thinking_end
 
 _THINKING_BEGIN = re.compile(r"<think(?:ing)?\s*>", re.IGNORECASE)
 # The released rows' form, and the only ISO one that `datasets` leaves alone: it takes a column of bare days or whole
 # seconds for timestamps and hands them out rewritten.
 _MIDNIGHT = "T00:00:00.000000"
+
+STREAMS = {"adapt": "adapters", "import": "imported", "seed": "seed_based", "skill": "skill_based"}
+"""How a task was asked for → column `source` and first folder of the corpus, as in the paper."""
 
 
 class RunStamp(Record):
@@ -47,7 +51,7 @@ class TestColumn(Record):
 
 
 class CorpusRow(Record):
-    """One line of `data/train-*`. Field order is column order; COLUMN_MEANINGS has a line for each."""
+    """One line of `train-*`. Field order is column order; COLUMN_MEANINGS has a line for each."""
 
     conversations: tuple[Turn, ...]
     agent: str
@@ -69,6 +73,9 @@ class CorpusRow(Record):
     skills: tuple[str, ...]
     tags: tuple[str, ...]
     seed_id: str
+    dataset: str
+    dataset_row: str
+    family: str
     author_model: str
     attempt: int
     reward: float
@@ -102,16 +109,19 @@ COLUMN_MEANINGS: dict[str, str] = {
     "run_id": "the run that made the row",
     "trial_name": "task and seven characters of the trajectory's id",
     "enable_thinking": "the turns hold reasoning",
-    "source": "stream of the task: skill_based or seed_based",
+    "source": "stream of the task: skill_based, seed_based, adapters or imported",
     "id": "the trajectory's id, made from task, model and attempt",
     "task_id": "the task's id, made from its content",
     "domain": "field of work; decides the image",
-    "mode": "how the task was asked for: skill or seed",
+    "mode": "how the task was asked for: skill, seed, adapt or import",
     "difficulty": "level that was asked for",
     "title": "the task's title",
     "skills": "primitive skills the task combines",
     "tags": "the author's key words",
-    "seed_id": "seed the task was made from; empty in skill mode",
+    "seed_id": "seed the task was made from; empty in other modes",
+    "dataset": "existing data set whose row the task wraps; empty in other modes",
+    "dataset_row": "that row's id in its data set",
+    "family": "seed, row or request behind the task; tasks that share it may be near-identical, so split by it",
     "author_model": "the teacher that wrote the task",
     "attempt": "number of the attempt at this task, from 0",
     "reward": "sum of the weights of passed tests, 0 to 1",
@@ -146,7 +156,7 @@ def build_row(judged: Judged, stamp: RunStamp) -> CorpusRow | DroppedRow:
         run_id=stamp.run_id,
         trial_name=f"{task.id}__{_shorten_id(trajectory.id)}",
         enable_thinking=any(t.role == "assistant" and _holds_thinking(t.content) for t in turns),
-        source=f"{task.lineage.mode}_based",
+        source=STREAMS[task.lineage.mode],
         id=trajectory.id,
         task_id=task.id,
         domain=task.domain,
@@ -156,6 +166,9 @@ def build_row(judged: Judged, stamp: RunStamp) -> CorpusRow | DroppedRow:
         skills=task.skills,
         tags=task.tags,
         seed_id=task.lineage.seed_id or "",
+        dataset=task.lineage.dataset or "",
+        dataset_row=task.lineage.dataset_row or "",
+        family=_name_family(task.lineage),
         author_model=task.lineage.author_model,
         attempt=trajectory.attempt,
         reward=trajectory.verdict.reward,
@@ -173,6 +186,15 @@ def build_row(judged: Judged, stamp: RunStamp) -> CorpusRow | DroppedRow:
     if ruling.kept:
         return row
     return DroppedRow(**dict(row), drop_reason=ruling.findings[0].reason, findings=ruling.findings)
+
+
+def _name_family(lineage: Lineage) -> str:
+    """The same for equal seeds, rows or requests of different runs and teachers."""
+    if lineage.seed_id:
+        return f"seed:{lineage.seed_id}"
+    if lineage.dataset:
+        return f"row:{lineage.dataset}/{lineage.dataset_row or lineage.request_id}"
+    return lineage.request_id
 
 
 def _build_turns(messages: tuple[Message, ...]) -> tuple[Turn, ...]:

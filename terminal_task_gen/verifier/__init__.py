@@ -23,7 +23,7 @@ from terminal_task_gen.verifier.conditions import ORDINARY, Conditions
 from terminal_task_gen.verifier.kit import pack_kit
 from terminal_task_gen.verifier.tampering import list_tampering
 
-__all__ = ["ORDINARY", "Conditions", "Spent", "TestReport", "list_tampering", "run_tests"]
+__all__ = ["ORDINARY", "RUNNER", "Conditions", "Spent", "TestReport", "list_tampering", "run_tests"]
 
 MAX_LOG_CHARS = 20_000
 MAX_MESSAGE_CHARS = 2_000
@@ -34,7 +34,8 @@ _DURATION = re.compile(
     r"^(=+ .*\b(?:passed|failed|error|errors|skipped|deselected|ran|xfailed|xpassed|warnings?)) in [0-9.]+s.*$", re.M
 )
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>")
-_RUNNER = Path(__file__).with_name("runner.py")
+RUNNER = Path(__file__).with_name("runner.py")
+"""The program that runs inside; without a kit beside it, it takes the machine's own pytest."""
 _CLOCK = Path(__file__).with_name("clock.py")
 _WORST_FIRST: tuple[TestStatus, ...] = ("failed", "crashed", "missing", "skipped")
 
@@ -118,7 +119,7 @@ async def run_tests(
     folder = f"/run/verifier-{secrets.token_hex(8)}"
     await sandbox.upload(
         [
-            SandboxFile(f"{folder}/runner.py", _RUNNER.read_bytes(), mode=0o600),
+            SandboxFile(f"{folder}/runner.py", RUNNER.read_bytes(), mode=0o600),
             SandboxFile(f"{folder}/clock.py", _CLOCK.read_bytes(), mode=0o600),
             SandboxFile(f"{folder}/kit.zip", pack_kit() if kit is None else kit, mode=0o600),
             SandboxFile(f"{folder}/test_outputs.py", tests.encode(errors="surrogatepass"), mode=0o600),

@@ -7,13 +7,15 @@ import sys
 
 import pytest
 
-HEAVY = ("docker", "openai", "ray", "aiohttp", "datasets", "pytest")
+HEAVY = ("docker", "openai", "ray", "aiohttp", "datasets", "pytest", "pyarrow", "tokenizers", "huggingface_hub")
 COMMANDS = (
     ["demo"],
     ["run"],
     ["generate"],
     ["rollout"],
     ["filter"],
+    ["mix"],
+    ["export"],
     ["doctor"],
     ["images", "build"],
     ["images", "list"],

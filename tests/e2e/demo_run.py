@@ -71,7 +71,7 @@ def read_run(run: Path) -> Lines:
         rejected=read_lines(run, "tasks/rejected-*.jsonl"),
         trajectories=read_lines(run, "trajectories/trajectories-*.jsonl"),
         failed=read_lines(run, "trajectories/failed-*.jsonl"),
-        kept=read_lines(corpus, "data/train-*.jsonl"),
+        kept=read_lines(corpus, "**/train-*.jsonl"),
         dropped=read_lines(corpus, "dropped-*.jsonl"),
         report=orjson.loads((corpus / "report.json").read_bytes()),
     )

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from tests.e2e.conftest import FinishedDemo
-from tests.e2e.demo_run import Lines, count_in, read_lines, read_run, run_demo, summarise_verdicts
+from tests.e2e.demo_run import Lines, count_in, read_run, run_demo, summarise_verdicts
 
 pytestmark = pytest.mark.bubblewrap
 
@@ -95,7 +95,13 @@ def test_the_same_configuration_gives_the_same_ids_and_corpus_bytes(demo: Finish
     assert summarise_verdicts(first) == summarise_verdicts(second)
     assert sorted(map(str, first.tasks)) == sorted(map(str, second.tasks))
     assert sorted(map(str, first.rejected)) == sorted(map(str, second.rejected))
-    assert read_lines(demo.run, "corpus/data/*.jsonl") == read_lines(tmp_path / "demo", "corpus/data/*.jsonl")
+    assert read_corpus(demo.run) == read_corpus(tmp_path / "demo")
+
+
+def read_corpus(run: Path) -> dict[str, bytes]:
+    """Every file of the corpus: rows, manifest, report, plots, card."""
+    corpus = run / "corpus"
+    return {str(path.relative_to(corpus)): path.read_bytes() for path in corpus.rglob("*") if path.is_file()}
 
 
 @pytest.mark.docker

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import pickle
 import resource
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import orjson
 import pytest
@@ -16,9 +19,12 @@ import yaml
 
 from terminal_task_gen.errors import Cause, UsageError
 from terminal_task_gen.export.card import CardFacts
-from terminal_task_gen.export.corpus import RunRecords, export_corpus
+from terminal_task_gen.export.corpus import RunRecords, export_corpus, open_corpus
+from terminal_task_gen.export.manifest import read_manifest
+from terminal_task_gen.export.plots import draw_statistics
 from terminal_task_gen.export.report import Report, list_funnel
-from terminal_task_gen.export.rows import CorpusRow, DroppedRow, RunStamp
+from terminal_task_gen.export.rows import CorpusRow, DroppedRow, RunStamp, build_row
+from terminal_task_gen.export.statistics import Statistics
 from terminal_task_gen.finding import FilterFacts, Finding, Judged, Reason, RuleName, Ruling
 from terminal_task_gen.records import Usage, content_id
 from terminal_task_gen.task import Lineage, Rejection, Task
@@ -158,12 +164,6 @@ def load(folder: Path, config: str, cache: Path) -> Any:
     return datasets.load_dataset(str(folder), config, split="train", cache_dir=str(cache))
 
 
-@pytest.fixture(autouse=True)
-def stay_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-
-
 @contextmanager
 def limit_file_size(limit_bytes: int) -> Iterator[None]:
     """The kernel refuses to let any file of this process grow past the limit, as a full disk would."""
@@ -181,13 +181,21 @@ def test_every_judged_row_is_in_it_once_sorted_and_complete(tmp_path: Path) -> N
     export(tmp_path / "corpus")
     assert sorted(read_folder(tmp_path / "corpus")) == [
         "README.md",
-        "data/train-00000-of-00001.jsonl",
         "dropped-00000-of-00001.jsonl",
+        "manifest.json",
+        "plots/domains.svg",
+        "plots/funnel.svg",
+        "plots/reward.svg",
+        "plots/tokens.svg",
+        "plots/turns.svg",
         "report.json",
+        "seed_based/train-00000-of-00001.jsonl",
+        "skill_based/easy/data_processing/train-00000-of-00001.jsonl",
+        "skill_based/easy/security/train-00000-of-00001.jsonl",
     ]
-    kept = read_lines(tmp_path / "corpus", "data/*.jsonl")
+    kept = read_lines(tmp_path / "corpus", "**/train-*.jsonl")
     dropped = read_lines(tmp_path / "corpus", "dropped-*.jsonl")
-    assert [row["id"] for row in kept] == sorted(j.trajectory.id for j in JUDGED if j.ruling.kept)
+    assert sorted(row["id"] for row in kept) == sorted(j.trajectory.id for j in JUDGED if j.ruling.kept)
     assert [row["id"] for row in dropped] == sorted(j.trajectory.id for j in JUDGED if not j.ruling.kept)
     assert {tuple(row) for row in kept} == {tuple(CorpusRow.model_fields)}
     assert {tuple(row) for row in dropped} == {tuple(DroppedRow.model_fields)}
@@ -201,15 +209,66 @@ def test_the_order_of_arrival_leaves_no_trace(tmp_path: Path) -> None:
 
 
 def test_shards_are_cut_at_the_size_and_numbered_out_of_all(tmp_path: Path) -> None:
-    export(tmp_path / "corpus", max_shard_bytes=2_500)
-    names = sorted(path.name for path in (tmp_path / "corpus" / "data").iterdir())
+    many = [make_judged(4 * number) for number in range(1, 5)]  # all of one task
+    export(tmp_path / "corpus", many, max_shard_bytes=2_500)
+    part = tmp_path / "corpus" / "skill_based" / "easy" / "security"
+    names = sorted(path.name for path in part.iterdir())
     assert names == [f"train-{number:05d}-of-{len(names):05d}.jsonl" for number in range(len(names))]
     assert len(names) > 1
-    sizes = [path.stat().st_size for path in (tmp_path / "corpus" / "data").iterdir()]
-    assert max(sizes) <= 2_500
-    export(tmp_path / "tiny", max_shard_bytes=1)
-    assert len(list((tmp_path / "tiny" / "data").iterdir())) == 4
-    assert read_lines(tmp_path / "tiny", "data/*") == read_lines(tmp_path / "corpus", "data/*")
+    assert max(path.stat().st_size for path in part.iterdir()) <= 2_500
+    export(tmp_path / "tiny", many, max_shard_bytes=1)
+    assert len(list((tmp_path / "tiny").glob("**/train-*"))) == 4
+    assert read_lines(tmp_path / "tiny", "**/train-*") == read_lines(tmp_path / "corpus", "**/train-*")
+
+
+def test_workers_with_spools_of_their_own_write_the_same_bytes(tmp_path: Path) -> None:
+    stamp, card = RunStamp(run_id="run-1", date="2025-12-31"), CardFacts(name="first: light", licence="cc-by-4.0")
+    report = export(tmp_path / "alone")
+
+    def write(folder: Path, workers: int) -> dict[str, bytes]:
+        with open_corpus(folder) as draft:
+            indexes = []
+            for number in range(workers):
+                with draft.open_spool(number) as spool:
+                    for judged in JUDGED[number::workers]:
+                        spool.add(build_row(judged, stamp))
+                indexes.append(pickle.loads(pickle.dumps(spool.index)))
+            draft.finish(indexes, report, stamp=stamp, card=card, max_shard_bytes=2_500)
+        return read_folder(folder)
+
+    assert write(tmp_path / "one", 1) == write(tmp_path / "three", 3)
+
+
+def test_the_manifest_lists_every_data_file_with_its_rows_and_hash(tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    export(folder, max_shard_bytes=2_500)
+    manifest = read_manifest(folder)
+    listed = {file.path: file for config in manifest.configs for file in config.splits["train"]}
+    assert set(listed) == {str(path.relative_to(folder)) for path in folder.rglob("*.jsonl")}
+    for path, file in listed.items():
+        content = (folder / path).read_bytes()
+        assert (file.size_bytes, file.rows) == (len(content), content.count(b"\n"))
+        assert file.sha256 == hashlib.sha256(content).hexdigest()
+    rows = {config.name: config.rows for config in manifest.configs}
+    assert rows == {
+        "default": 4, "seed_based": 1, "skill_based": 3, "skill_based_easy": 3, "dropped": 3,
+    }  # fmt: skip
+    assert (manifest.kind, manifest.rows, sum(manifest.statistics["turns"].values())) == ("corpus", 4, 4)
+
+
+def test_the_plots_are_well_formed_and_escape_what_they_show(tmp_path: Path) -> None:
+    statistics = Statistics()
+    for number in range(300):
+        row = {"turns": number, "reward": number / 299, "domain": "<a & b>", "difficulty": "easy", "source": "s"}
+        statistics.count(row, tokens=number * 700)
+    for name, svg in draw_statistics(statistics).items():
+        root = ElementTree.fromstring(svg)
+        texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+        assert len(texts) > 2, name
+    export(tmp_path / "corpus")
+    for path in (tmp_path / "corpus" / "plots").iterdir():
+        ElementTree.parse(path)
+        assert f"(plots/{path.name})" in (tmp_path / "corpus" / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_number_of_the_report_can_be_recounted(tmp_path: Path) -> None:
@@ -255,11 +314,20 @@ def test_the_parts_of_the_funnel_sum_up(tmp_path: Path) -> None:
     assert (parts["requests"], parts["trajectories"], parts["verdicts"], parts["judged"]) == (3, 7, 7, 3)
 
 
-def test_datasets_loads_both_configs_with_every_value_unchanged(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("config", "pattern"),
+    [
+        ("default", "*_based/**/train-*.jsonl"),
+        ("seed_based", "seed_based/train-*.jsonl"),
+        ("skill_based", "skill_based/**/train-*.jsonl"),
+        ("skill_based_easy", "skill_based/easy/**/train-*.jsonl"),
+        ("dropped", "dropped-*.jsonl"),
+    ],
+)
+def test_datasets_loads_every_config_with_every_value_unchanged(tmp_path: Path, config: str, pattern: str) -> None:
     folder = tmp_path / "corpus"
     export(folder, max_shard_bytes=2_500)
-    for config, pattern in (("default", "data/*.jsonl"), ("dropped", "dropped-*.jsonl")):
-        assert list(load(folder, config, tmp_path / "cache")) == read_lines(folder, pattern)
+    assert list(load(folder, config, tmp_path / "cache")) == read_lines(folder, pattern)
 
 
 def test_datasets_sees_that_a_corpus_was_filtered_anew(tmp_path: Path) -> None:
@@ -272,7 +340,8 @@ def test_datasets_sees_that_a_corpus_was_filtered_anew(tmp_path: Path) -> None:
 
 def test_with_nothing_dropped_there_is_no_second_config(tmp_path: Path) -> None:
     export(tmp_path / "corpus", JUDGED[:3])
-    assert [config["config_name"] for config in read_header(tmp_path / "corpus")["configs"]] == ["default"]
+    names = [config["config_name"] for config in read_header(tmp_path / "corpus")["configs"]]
+    assert (names[0], "dropped" in names) == ("default", False)
     assert not list((tmp_path / "corpus").glob("dropped-*"))
 
 

@@ -14,6 +14,7 @@ PORTS = {"teacher", "sandbox", "engine", "store"}
 STAGES = {"generate", "rollout", "filters", "export"}
 DRIVERS = {"teacher.client", "teacher.scripted", "sandbox.docker", "sandbox.bubblewrap", "engine.local"}
 LISTENERS = {"progress", "turn_view", "viewer"}
+STAGE_TOOLS = {"bundle", "config", "token_count", "verifier"}
 
 ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(RECORDS, RECORDS),
@@ -29,8 +30,12 @@ ALLOWED: dict[str, set[str]] = {
     "image_registry": RECORDS | {"images", "image_build"},
     "image_check": RECORDS | {"images", "image_build", "sandbox"},
     "taxonomy_lint": RECORDS,
+    "token_count": RECORDS,
     "stage": RECORDS | {"engine", "store"},
-    **{stage: RECORDS | {"bundle", "config", "verifier", stage, "teacher", "sandbox", "store"} for stage in STAGES},
+    **{
+        stage: RECORDS | {"bundle", "config", "token_count", "verifier", stage, "teacher", "sandbox", "store"}
+        for stage in STAGES
+    },
     **{listener: RECORDS | {"store", listener} for listener in LISTENERS},
     "pipeline": {"*"},
     "cli": {"*"},

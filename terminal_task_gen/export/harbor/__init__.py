@@ -1,0 +1,1 @@
+"""Tasks and trajectories as Harbor keeps them: task directories and ATIF files."""

@@ -1,0 +1,1 @@
+"""Training sets out of corpora: index the rows, choose, write."""

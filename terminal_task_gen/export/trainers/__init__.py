@@ -1,0 +1,1 @@
+"""Rows as trainers read them: chat turns in their shapes, tables, and the recipe beside the data."""

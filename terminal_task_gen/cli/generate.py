@@ -18,6 +18,8 @@ HELP = """Write tasks with the author teacher and prove them at the gates.
 
   ttg generate --mode seed --seeds my_seeds/ --name from-seeds -c my.yaml
 
+  ttg generate --mode seed --seed-kind command --domain debugging -n 50 -c my.yaml
+
 Run the same command again to go on where it stopped; a larger -n extends the run.
 """
 
@@ -39,6 +41,10 @@ def generate(
     taxonomy: options.Taxonomy = None,
     images: options.Images = None,
     seeds: options.Seeds = None,
+    seed_kind: Annotated[
+        list[str] | None,
+        typer.Option(help="problem or command (default: both, in turn).", rich_help_panel=options.WHAT),
+    ] = None,
     base_url: options.BaseUrl = None,
     model: options.Model = None,
     api_key_env: options.ApiKeyEnv = None,
@@ -59,6 +65,7 @@ def generate(
         generate__modes=options.split_commas(mode),
         generate__domains=options.split_commas(domain),
         generate__count=count,
+        generate__seed_kinds=options.split_commas(seed_kind),
         generate__difficulty=difficulty,
         generate__parallel=parallel,
         teacher__author__base_url=base_url,

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from terminal_task_gen.records import Record
+from terminal_task_gen.seeds import SeedKind
 from terminal_task_gen.task import Difficulty, Limits, Mode
 
 
@@ -20,6 +21,8 @@ class GenerateConfig(Record):
     """Requests per mode (skill mode: dealt over the domains in turn; seed mode: over the seeds)."""
     tasks_per_seed: int = Field(default=0, ge=0)
     """Requests that one seed may become; 0: as many as `count` leaves room for."""
+    seed_kinds: tuple[SeedKind, ...] = Field(default=("problem", "command"), min_length=1)
+    """Kinds of seeds to use. They take turns, however many there are of each; one that is used up leaves the rest."""
     difficulty: Difficulty | Literal["mixed"] = "mixed"
     """`mixed` draws a level for each request by `difficulty_weights`."""
     difficulty_weights: dict[Difficulty, float] = {"easy": 0.3, "medium": 0.5, "hard": 0.2}
@@ -38,7 +41,7 @@ class GenerateConfig(Record):
     limits: Limits = Limits()
     """Given to every task."""
 
-    @field_validator("modes", "domains")
+    @field_validator("modes", "domains", "seed_kinds")
     @classmethod
     def _drop_repeated(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(values))

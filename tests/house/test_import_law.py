@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "image_build": RECORDS | {"images"},
     "image_check": RECORDS | {"images", "image_build"},
     "taxonomy_lint": RECORDS,
+    "seed_lint": RECORDS | {"taxonomy_lint"},
     "stage": RECORDS | {"engine", "store"},
     **{stage: RECORDS | {"bundle", "config", "verifier", stage, "teacher", "sandbox", "store"} for stage in STAGES},
     **{listener: RECORDS | {"store", listener} for listener in LISTENERS},

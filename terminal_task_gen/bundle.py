@@ -13,8 +13,10 @@ from terminal_task_gen.sandbox import WORKDIR, SandboxFile, SandboxSpec
 from terminal_task_gen.task import Limits, TaskFile
 
 
-def build_spec(image: str, limits: Limits, sandbox: SandboxConfig, *, run_id: str, item_id: str) -> SandboxSpec:
-    """What to start; `item_id` is the request or trajectory it is for."""
+def build_spec(
+    image: str, limits: Limits, sandbox: SandboxConfig, *, run_id: str, item_id: str, foreign: bool = False
+) -> SandboxSpec:
+    """What to start; `item_id` is the request or trajectory it is for; `foreign` images are not ours."""
     return SandboxSpec(
         image=image,
         run_id=run_id,
@@ -24,6 +26,7 @@ def build_spec(image: str, limits: Limits, sandbox: SandboxConfig, *, run_id: st
         max_processes=sandbox.max_processes,
         disk_mb=sandbox.disk_mb,
         network=limits.network,
+        foreign=foreign,
     )
 
 

@@ -48,7 +48,18 @@ class Notice:
     text: str
 
 
-Event = StageStarted | ItemFinished | StageFinished | Notice
+@dataclass(frozen=True)
+class TurnFinished:
+    """One turn of a rollout, for those who watch it; in no log, since the trajectory holds it."""
+
+    trajectory_id: str
+    turn: int
+    reply: str
+    answer: str
+    """What the teacher is told; empty where the rollout ends with this turn."""
+
+
+Event = StageStarted | ItemFinished | StageFinished | TurnFinished | Notice
 Listener = Callable[[Event], None]
 
 

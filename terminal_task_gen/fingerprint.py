@@ -28,6 +28,8 @@ EXCLUDED: dict[str, str] = {
     "generate.modes": "each mode enumerates its own requests",
     "generate.parallel": "how fast, not what",
     "rollout.attempts": "attempts are numbered; more of them leave the first alone",
+    "rollout.until": "as attempts: it says how many there are",
+    "rollout.prompt_template": "where the wording is; its digest is recorded",
     "rollout.parallel": "how fast, not what",
     "rollout.record": "recordings stand beside the data",
     "rollout.max_sandbox_retries": "a broken sandbox leaves no trace in a trajectory",

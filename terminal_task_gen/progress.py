@@ -13,7 +13,7 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from terminal_task_gen.events import Event, ItemFinished, Listener, StageFinished, StageStarted
+from terminal_task_gen.events import Event, ItemFinished, Listener, Notice, StageFinished, StageStarted, TurnFinished
 from terminal_task_gen.store import explain_os_error
 
 _PLAIN_EVERY_SEC = 5.0
@@ -55,7 +55,7 @@ class ProgressView:
             self._advance(event)
         elif isinstance(event, StageFinished):
             self._finish(event)
-        else:
+        elif isinstance(event, Notice):
             self._say(event.text)
 
     def _start(self, event: StageStarted) -> None:
@@ -113,6 +113,8 @@ class EventLog:
             raise explain_os_error(error, path) from error
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, TurnFinished):
+            return
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         row = {"at": at, "event": type(event).__name__, **asdict(event)}
         line = orjson.dumps(row, default=lambda record: record.model_dump(mode="json")) + b"\n"

@@ -18,7 +18,7 @@ from pydantic import Field
 from terminal_task_gen.errors import Cause
 from terminal_task_gen.records import Record, Usage, content_id
 
-Mode = Literal["skill", "seed"]
+Mode = Literal["skill", "seed", "import"]
 Difficulty = Literal["easy", "medium", "hard"]
 
 
@@ -93,6 +93,18 @@ class Lineage(Record):
     """Digest of the image its gates ran in; empty on bubblewrap, which has none."""
 
 
+class Foreign(Record):
+    """What a task that was made elsewhere brings in place of our own conventions; it needs a Docker engine."""
+
+    origin: Literal["harbor"]
+    """`harbor`: /tests/test.sh judges and leaves its reward in /logs/verifier (Harbor's task format 1.4, §verifier)."""
+    test_files: tuple[TaskFile, ...]
+    """Laid under /tests after the teacher has left; `path` is relative to /tests."""
+    solution_files: tuple[TaskFile, ...] = ()
+    """Private, as a solution is; `path` is relative to /solution, where solve.sh runs."""
+    verifier_env: dict[str, str] = {}
+
+
 class Task(Record):
     """Instruction, files, tests, weights and limits; complete in itself. See the module docstring for the bundle."""
 
@@ -110,6 +122,8 @@ class Task(Record):
     tags: tuple[str, ...] = ()
     solution: str | None = None
     """Bash script, private: never in the teacher's sandbox, never in a prompt to the actor."""
+    foreign: Foreign | None = None
+    """Set for tasks made elsewhere; `tests` is empty then, and `weights` gives the one reward weight 1."""
     limits: Limits = Limits()
     gates: tuple[GateResult, ...] = ()
     lineage: Lineage

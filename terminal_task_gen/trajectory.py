@@ -6,7 +6,7 @@ import json
 import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from terminal_task_gen.errors import Cause
 from terminal_task_gen.records import Record, Usage, content_id
@@ -47,6 +47,8 @@ class Step(Record):
     warnings: tuple[str, ...] = ()
     observation: str = ""
     """The user message that answered this turn; empty on the last one."""
+    injected: str | None = None
+    """Kind of the mistake that this turn was asked to hold (rollout.inject_errors); None: the actor's own turn."""
     usage: Usage = Usage()
 
 
@@ -100,6 +102,9 @@ class Trajectory(Record):
     """Protocol, e.g. `terminus-2`."""
     model: str
     messages: tuple[Message, ...]
+    """As the last call saw them, and its reply."""
+    earlier: tuple[tuple[Message, ...], ...] = ()
+    """Conversations that were summed up and handed over (rollout.summarize), oldest first, each to its last reply."""
     steps: tuple[Step, ...]
     stop_reason: Cause
     verdict: Verdict
@@ -115,6 +120,23 @@ class Trajectory(Record):
     def completed(self) -> bool:
         """The teacher said, twice, that it was done (facts: Terminus 2's completion handshake)."""
         return self.stop_reason is Cause.COMPLETED
+
+
+class PassedVerdict(Record):
+    """Of a verdict, whether it passed; the rest is passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    passed: bool
+
+
+class Outcome(Record):
+    """Of a trajectory's line, what says whether its task has had enough attempts; cheap to read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    verdict: PassedVerdict
 
 
 def find_thinking_end(content: str) -> int:

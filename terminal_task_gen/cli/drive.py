@@ -18,23 +18,25 @@ from terminal_task_gen.config import Config
 from terminal_task_gen.engine import Engine
 from terminal_task_gen.events import Listener, Notice, StageFinished
 from terminal_task_gen.pipeline import OpenRun, make_engine, open_run
-from terminal_task_gen.progress import ProgressView
+from terminal_task_gen.progress import ProgressView, tell_all
+from terminal_task_gen.turn_view import TurnView
 
 Step = Callable[[OpenRun], Awaitable[StageFinished]]
 
 OWED, MEND, INTERRUPTED = 1, 2, 130
 
 
-def drive(config: Config, steps: Sequence[Step], *, resume: str = "") -> int:
+def drive(config: Config, steps: Sequence[Step], *, resume: str = "", watch: bool = False) -> int:
     """Run the steps one after another on one open run; the exit code. UsageError goes through to `main`.
 
-    `resume` is what to tell a user who wants to go on; by default the run's own configuration.
+    `resume` is what to tell a user who wants to go on; by default the run's own configuration. `watch` shows turns.
     """
     resume = resume or f"ttg run {config.run_dir}/config.yaml, or the same command again"
     console = Console(stderr=True)
     with ProgressView(console) as view:
         try:
-            return asyncio.run(_drive(config, steps, view, resume))
+            listener = tell_all(view, TurnView(console)) if watch else view
+            return asyncio.run(_drive(config, steps, listener, resume))
         except asyncio.CancelledError:
             view(Notice(f"stopped at once; what was finished is kept; to go on: {resume}"))
             return INTERRUPTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -18,6 +19,10 @@ HELP = """Let the actor teacher solve a run's tasks in real terminals, and judge
 
   ttg rollout runs/first --attempts 4 --parallel 8 --set rollout.max_turns=30
 
+  ttg rollout runs/first --attempts 8 --until success     # a task is done at its first success
+
+  ttg rollout runs/first --task security-1f --watch       # one task, its turns shown as they come
+
 The actor is the author's endpoint; --base-url, --model and --api-key-env (or teacher.actor) change what differs.
 """
 
@@ -27,6 +32,17 @@ def rollout(
     attempts: Annotated[
         int | None, typer.Option(help="Rollouts per task (default: 1).", rich_help_panel=options.HOW)
     ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(help="attempts (all, the default), success or both outcomes.", rich_help_panel=options.HOW),
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this task (id or its beginning); may be repeated.", rich_help_panel=options.WHAT),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show every turn live; one rollout at a time.", rich_help_panel=options.HOW)
+    ] = False,
     parallel: options.Parallel = None,
     sandbox: options.Sandbox = None,
     base_url: options.BaseUrl = None,
@@ -35,13 +51,18 @@ def rollout(
     override: options.Override = None,
 ) -> None:
     """See HELP."""
-    flags = options.make_tree(rollout__attempts=attempts, rollout__parallel=parallel, sandbox__driver=sandbox)
+    flags = options.make_tree(
+        rollout__attempts=attempts,
+        rollout__until=until,
+        rollout__parallel=1 if watch else parallel,
+        sandbox__driver=sandbox,
+    )
     actor = options.make_tree(base_url=base_url, model=model, api_key_env=api_key_env)
     if actor:
         saved = options.load_run_config(run, {}, None).teacher
         flags["teacher"] = {"actor": {**saved.get_actor().model_dump(mode="json"), **actor}}
     config = options.load_run_config(run, flags, override)
-    code = drive(config, [pipeline.rollout])
+    code = drive(config, [partial(pipeline.rollout, only=task or ())], watch=watch)
     typer.echo(f"trajectories: {config.run_dir}/trajectories   next: ttg filter {config.run_dir}")
     finish(code)
 

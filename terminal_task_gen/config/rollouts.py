@@ -32,6 +32,18 @@ class RolloutConfig(Record):
     max_turns: int = Field(default=50, ge=1)
     max_tokens: int = Field(default=0, ge=0)
     """Prompt and completion tokens of one rollout together; 0: no limit."""
+    until: Literal["attempts", "success", "both"] = "attempts"
+    """When a task has had enough: after all `attempts`, at its first success, or when success and failure were seen."""
+    dialect: Literal["json", "xml"] = "json"
+    """Which of Terminus 2's two forms of reply."""
+    prompt_template: str = ""
+    """First message: empty for ours, `harbor` for an installed Harbor's, or the path of a file."""
+    max_context_tokens: int = Field(default=0, ge=0)
+    """Tokens of one call, prompt and completion, at which a rollout stops as `context_full`; 0: the endpoint says."""
+    summarize: bool = False
+    """Where the context is full, sum up and go on with a fresh one, as Terminus 2 does, instead of stopping."""
+    inject_errors: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of turns for which the actor is asked for a plausible mistake; the step is marked (TermiGen's was 0.2)."""
     timeout_sec: float | None = None
     """None: the task's own agent_timeout_sec."""
     wait: Literal["prompt", "duration"] = "prompt"

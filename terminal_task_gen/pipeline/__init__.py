@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from terminal_task_gen.pipeline.filtering import filter_corpus
 from terminal_task_gen.pipeline.generation import generate, load_taxonomy
+from terminal_task_gen.pipeline.importing import import_harbor
 from terminal_task_gen.pipeline.opening import SANDBOXES, OpenRun, make_engine, make_factory, open_run
 from terminal_task_gen.pipeline.rollouts import rollout
 from terminal_task_gen.pipeline.scripted_teacher import ServeOptions, serve_demo_teacher, serve_teacher
@@ -17,6 +18,7 @@ __all__ = [
     "ServeOptions",
     "filter_corpus",
     "generate",
+    "import_harbor",
     "load_taxonomy",
     "make_engine",
     "make_factory",

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
+from terminal_task_gen.config import Config
+from terminal_task_gen.errors import UsageError
 from terminal_task_gen.events import Notice, StageFinished
 from terminal_task_gen.identity import enter_stage
 from terminal_task_gen.pipeline.opening import OpenRun, open_sandboxes, open_teacher, pin_driver
-from terminal_task_gen.rollout.attempt import enumerate_attempts
-from terminal_task_gen.rollout.prompts import PROMPT_VERSION as ACTOR_PROMPT_VERSION
+from terminal_task_gen.rollout.attempt import Attempt, enumerate_attempts, list_due
+from terminal_task_gen.rollout.prompts import load_template
 from terminal_task_gen.rollout.rollout import Roller
 from terminal_task_gen.stage import Stage, run_stage
 from terminal_task_gen.store import FAILED, TRAJECTORIES
+from terminal_task_gen.task import Task
+from terminal_task_gen.trajectory import Outcome
 
 
-async def rollout(run: OpenRun) -> StageFinished:
-    """Tasks → trajectories and failures."""
+async def rollout(run: OpenRun, *, only: Sequence[str] = ()) -> StageFinished:
+    """Tasks → trajectories and failures; of the tasks named by `only` (ids or their beginnings), by default of all."""
     config = run.config
-    tasks = list(run.read_tasks())
+    tasks = select_tasks(list(run.read_tasks()), only)
     if not tasks:
         run.listener(Notice("rollout: no tasks yet; make some with: ttg generate"))
     images = sorted({task.image for task in tasks})
-    prompts = {"actor prompts": ACTOR_PROMPT_VERSION}
+    template = load_template(config.rollout.prompt_template, config.rollout.dialect)
     role = "author" if config.teacher.actor is None else "actor"
     endpoint = config.teacher.get_actor()
     async with (
         open_teacher(run, endpoint, field=f"teacher.{role}") as teacher,
         open_sandboxes(run, images) as factory,
     ):
+        if factory.name != "docker" and any(task.foreign for task in tasks):
+            raise UsageError("imported tasks bring images of their own and need a Docker engine: --sandbox docker")
         digests = {name: await factory.get_image_digest(name) for name in images}
         config = pin_driver(config, factory)
         run.look_for_damage("rollout")
-        identity = enter_stage(run.directory, config, "rollout", contents=prompts, image_digests=digests)
+        contents = {"actor prompts": template.version}
+        identity = enter_stage(run.directory, config, "rollout", contents=contents, image_digests=digests)
         roller = Roller(
             teacher=teacher,
             factory=factory,
@@ -39,7 +47,59 @@ async def rollout(run: OpenRun) -> StageFinished:
             sandbox=config.sandbox,
             run_id=identity.run_id,
             recordings_dir=run.directory.recordings_dir,
+            template=template,
+            listener=run.listener,
         )
-        attempts = enumerate_attempts(tasks, teacher.model, config.rollout.attempts)
-        stage = Stage("rollout", attempts, attrgetter("id"), roller.run, TRAJECTORIES, FAILED, config.rollout.parallel)
-        return await run_stage(stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000)
+        return await _roll_out(run, config, roller, tasks, teacher.model)
+
+
+def select_tasks(tasks: Sequence[Task], only: Sequence[str]) -> list[Task]:
+    """Raises UsageError for a name that means no task, or several."""
+    if not only:
+        return list(tasks)
+    chosen: dict[str, Task] = {}
+    for name in only:
+        found = [task for task in tasks if task.id == name] or [task for task in tasks if task.id.startswith(name)]
+        if len(found) != 1:
+            known = ", ".join(task.id for task in (found or tasks)[:5])
+            what = "means several tasks" if found else "is no task of this run"
+            raise UsageError(f"--task {name} {what}; ids are such as {known}")
+        chosen[found[0].id] = found[0]
+    return list(chosen.values())
+
+
+async def _roll_out(run: OpenRun, config: Config, roller: Roller, tasks: Sequence[Task], model: str) -> StageFinished:
+    """All attempts at once; or, where a task may have had enough earlier, one round of attempts after the other."""
+    limit = config.rollout.attempts
+    if config.rollout.until == "attempts":
+        return await _run_attempts(run, config, roller, enumerate_attempts(tasks, model, limit))
+    rounds: list[StageFinished] = []
+    for number in range(limit):
+        due = list_due(tasks, model, number, outcomes=_read_outcomes(run), until=config.rollout.until)
+        if number and due:
+            run.listener(Notice(f"rollout: attempt {number + 1} of {limit} at {len(due)} tasks"))
+        if due or not rounds:
+            rounds.append(await _run_attempts(run, config, roller, iter(due)))
+        if run.engine.draining:
+            break
+    return StageFinished(
+        "rollout",
+        accepted=sum(one.accepted for one in rounds),
+        rejected=sum(one.rejected for one in rounds),
+        owed=sum(one.owed for one in rounds),
+        seconds=sum(one.seconds for one in rounds),
+        interrupted=run.engine.draining,
+    )
+
+
+async def _run_attempts(run: OpenRun, config: Config, roller: Roller, attempts: Iterator[Attempt]) -> StageFinished:
+    stage = Stage("rollout", attempts, attrgetter("id"), roller.run, TRAJECTORIES, FAILED, config.rollout.parallel)
+    return await run_stage(stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000)
+
+
+def _read_outcomes(run: OpenRun) -> dict[str, bool | None]:
+    """Id of every attempt that came to an end → whether it passed; None for one that failed for good."""
+    outcomes: dict[str, bool | None] = dict.fromkeys(run.directory.read_done_ids(TRAJECTORIES, FAILED))
+    for outcome in run.directory.read_records(TRAJECTORIES, Outcome, run.report_damage):
+        outcomes[outcome.id] = outcome.verdict.passed
+    return outcomes

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
 
 from terminal_task_gen.records import Record
 from terminal_task_gen.task import Task
@@ -27,3 +28,26 @@ def enumerate_attempts(tasks: Iterable[Task], model: str, attempts: int) -> Iter
     for task in tasks:
         for number in range(attempts):
             yield Attempt(task=task, model=model, number=number)
+
+
+def list_due(
+    tasks: Iterable[Task],
+    model: str,
+    number: int,
+    *,
+    outcomes: Mapping[str, bool | None],
+    until: Literal["attempts", "success", "both"],
+) -> list[Attempt]:
+    """The `number`-th attempts of the tasks that have not had enough and whose earlier attempts all came to an end.
+
+    `outcomes` maps the id of each ended attempt to whether it passed, None where it failed for good. So which attempts
+    there are follows from outcomes alone, at any concurrency and after any resume.
+    """
+    due: list[Attempt] = []
+    for task in tasks:
+        earlier = [trajectory_id(task.id, model=model, attempt=n) for n in range(number)]
+        seen = {outcomes[attempt_id] for attempt_id in earlier if attempt_id in outcomes}
+        enough = True in seen if until == "success" else {True, False} <= seen
+        if all(attempt_id in outcomes for attempt_id in earlier) and (until == "attempts" or not enough):
+            due.append(Attempt(task=task, model=model, number=number))
+    return due

@@ -13,16 +13,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from terminal_task_gen.rollout.prompts import PROMPTS_DIR
-from terminal_task_gen.rollout.protocol import DEFAULT_DURATION_SEC, MAX_DURATION_SEC, Turn
+from terminal_task_gen.rollout.prompts import Template, get_own_template
+from terminal_task_gen.rollout.protocol import DEFAULT_DURATION_SEC, Turn, bound_duration
 from terminal_task_gen.trajectory import Command, find_thinking_end
 
 _REQUIRED_FIELDS = ("analysis", "plan", "commands")
-_TEMPLATE = "terminus-2-json.md.j2"
 _BRACE_OR_QUOTE = re.compile(r'\\.|["{}]', re.DOTALL)
 _SHALLOW_OBJECT = re.compile(r"\{(?:[^{}]++|\{[^{}]*+\})*+\}")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -37,13 +33,12 @@ class _UnreadableError(Exception):
 class JsonDialect:
     """`{"analysis", "plan", "commands": [{"keystrokes", "duration"}], "task_complete"}`."""
 
+    name = "json"
     reply_noun = "JSON response"
     completion_mark = '"task_complete": true in your JSON response'
 
-    def __init__(self, prompts_dir: Path = PROMPTS_DIR) -> None:
-        # autoescape stays off: what is rendered is plain text for a model, not markup.
-        environment = Environment(loader=FileSystemLoader(prompts_dir), undefined=StrictUndefined, autoescape=False)
-        self._template = environment.get_template(_TEMPLATE)
+    def __init__(self, template: Template | None = None) -> None:
+        self._template = template or get_own_template(self.name)
 
     def render_first_message(self, *, instruction: str, terminal_state: str) -> str:
         return self._template.render(instruction=instruction, terminal_state=terminal_state)
@@ -187,8 +182,7 @@ def _read_duration(entry: dict[str, object], name: str, warnings: list[str]) -> 
     if not isinstance(duration, int | float) or duration != duration:  # NaN is not equal to itself
         warnings.append(f"{name}: Invalid duration value, using default {DEFAULT_DURATION_SEC}")
         return DEFAULT_DURATION_SEC
-    # Compared before it is made a float: an integer may be too large for one.
-    return float(max(0, min(duration, MAX_DURATION_SEC)))
+    return bound_duration(duration)
 
 
 def _mend_text(text: str) -> str:

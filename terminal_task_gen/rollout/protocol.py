@@ -1,6 +1,6 @@
 """The Terminus-2 protocol, apart from its dialect: what a reply says, and what the teacher is told about it.
 
-A dialect (JSON here; XML is its sibling-to-be) reads a reply into a `Turn`. All else is the same for both, and is the
+A dialect (JSON or XML) reads a reply into a `Turn`. All else is the same for both, and is the
 standard's down to the words: a model trained on these conversations must meet the same ones under Harbor's agent.
 Reading never raises: whatever a teacher writes is either a turn or an error to tell it about.
 """
@@ -31,6 +31,11 @@ class Dialect(Protocol):
     """How turns are written. `reply_noun` and `completion_mark` go into the feedback, which names the dialect."""
 
     @property
+    def name(self) -> str:
+        """`json` or `xml`."""
+        ...
+
+    @property
     def reply_noun(self) -> str: ...
 
     @property
@@ -43,6 +48,12 @@ class Dialect(Protocol):
     def render_first_message(self, *, instruction: str, terminal_state: str) -> str:
         """The whole first user message: how to reply, the task's instruction verbatim, the screen."""
         ...
+
+
+def bound_duration(seconds: float) -> float:
+    """As the standard bounds it; not a number is the dialect's to refuse."""
+    # Compared before it is made a float: an integer may be too large for one.
+    return float(max(0, min(seconds, MAX_DURATION_SEC)))
 
 
 def format_error(turn: Turn, dialect: Dialect) -> str:

@@ -21,18 +21,24 @@ from pathlib import Path
 from terminal_task_gen.bundle import build_spec, list_sandbox_files
 from terminal_task_gen.config import RolloutConfig, SandboxConfig
 from terminal_task_gen.errors import Cause, ItemError, SandboxError, TeacherError
+from terminal_task_gen.events import Listener, ignore
 from terminal_task_gen.records import Usage
 from terminal_task_gen.rollout.agent import Agent, Budget
 from terminal_task_gen.rollout.attempt import Attempt
+from terminal_task_gen.rollout.injection import Injector
 from terminal_task_gen.rollout.json_dialect import JsonDialect
-from terminal_task_gen.rollout.protocol import AGENT
+from terminal_task_gen.rollout.prompts import Template
+from terminal_task_gen.rollout.protocol import AGENT, Dialect
 from terminal_task_gen.rollout.verify import judge
+from terminal_task_gen.rollout.xml_dialect import XmlDialect
 from terminal_task_gen.sandbox import SandboxFactory
 from terminal_task_gen.sandbox.terminal import Terminal, TerminalOptions
 from terminal_task_gen.task import Rejection, Task
 from terminal_task_gen.teacher import Teacher
 from terminal_task_gen.trajectory import Timings, Trajectory, Verdict
 from terminal_task_gen.verifier.bench import TestBench
+
+DIALECTS: dict[str, type[JsonDialect] | type[XmlDialect]] = {"json": JsonDialect, "xml": XmlDialect}
 
 
 @dataclass(frozen=True)
@@ -57,14 +63,18 @@ class Roller:
         sandbox: SandboxConfig,
         run_id: str,
         recordings_dir: Path | None,
+        template: Template | None = None,
+        listener: Listener = ignore,
     ) -> None:
+        """`template` is the first message's wording, by default the dialect's own."""
         self._teacher = teacher
         self._factory = factory
         self._rollout = rollout
         self._sandbox = sandbox
         self._run_id = run_id
         self._recordings_dir = recordings_dir if rollout.record else None
-        self._dialect = JsonDialect()
+        self._dialect: Dialect = DIALECTS[rollout.dialect](template)
+        self._listener = listener
         self._bench = TestBench(factory, run_id=run_id)
 
     async def run(self, attempt: Attempt) -> Trajectory | Rejection:
@@ -86,14 +96,29 @@ class Roller:
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         begun = time.monotonic()
         async with AsyncExitStack() as stack:
-            spec = build_spec(task.image, task.limits, self._sandbox, run_id=self._run_id, item_id=attempt.id)
+            spec = build_spec(
+                task.image,
+                task.limits,
+                self._sandbox,
+                run_id=self._run_id,
+                item_id=attempt.id,
+                foreign=task.foreign is not None,
+            )
             sandbox = await self._factory.start(spec)
             stack.push_async_callback(sandbox.close)
             await sandbox.upload(list_sandbox_files(task.files))
             terminal = await Terminal.open(sandbox, self._get_terminal_options(), recording=recording)
             stack.push_async_callback(terminal.close)
             ready = time.monotonic()
-            agent = Agent(self._teacher, terminal, self._dialect, self._get_budget(task))
+            injector = Injector(attempt.id, self._rollout.inject_errors)
+            agent = Agent(
+                self._teacher,
+                terminal,
+                self._dialect,
+                self._get_budget(task),
+                injector=injector,
+                listener=self._listener,
+            )
             agents.append(agent)
             cause = await agent.solve(task.instruction)
             solved = time.monotonic()
@@ -110,7 +135,14 @@ class Roller:
     def _get_budget(self, task: Task) -> Budget:
         config = self._rollout
         timeout_sec = config.timeout_sec if config.timeout_sec is not None else task.limits.agent_timeout_sec
-        return Budget(config.max_turns, config.max_tokens, timeout_sec, config.max_observation_bytes)
+        return Budget(
+            max_turns=config.max_turns,
+            max_tokens=config.max_tokens,
+            timeout_sec=timeout_sec,
+            max_observation_bytes=config.max_observation_bytes,
+            max_context_tokens=config.max_context_tokens,
+            summarize=config.summarize,
+        )
 
 
 @contextmanager
@@ -153,6 +185,7 @@ def _make_trajectory(
         agent=AGENT,
         model=attempt.model,
         messages=tuple(agent.messages),
+        earlier=tuple(agent.earlier),
         steps=tuple(agent.steps),
         stop_reason=cause,
         verdict=verdict,

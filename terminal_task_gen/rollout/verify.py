@@ -14,6 +14,7 @@ from terminal_task_gen.task import Task
 from terminal_task_gen.trajectory import Verdict
 from terminal_task_gen.verifier import list_tampering
 from terminal_task_gen.verifier.bench import TestBench
+from terminal_task_gen.verifier.script import run_script
 
 MAX_SYSTEM_CHANGES = 200
 _WORKING_DIRS = ("/app", "/tmp", "/root", "/home", "/var", "/run")
@@ -23,9 +24,13 @@ async def judge(sandbox: Sandbox, task: Task, bench: TestBench) -> Verdict:
     """Run the task's tests over the sandbox as it stands."""
     changes = await sandbox.list_changes()
     tampering = list_tampering(changes)
-    report = await bench.run_tests(
-        sandbox, task.image, tests=task.tests, weights=task.weights, timeout_sec=task.limits.verifier_timeout_sec
-    )
+    timeout_sec = task.limits.verifier_timeout_sec
+    if task.foreign is not None:
+        report = await run_script(sandbox, task.foreign, timeout_sec=timeout_sec)
+    else:
+        report = await bench.run_tests(
+            sandbox, task.image, tests=task.tests, weights=task.weights, timeout_sec=timeout_sec
+        )
     return Verdict(
         reward=report.reward,
         passed=report.passed,

@@ -44,6 +44,8 @@ class SandboxSpec(Record):
     max_processes: int = 512
     disk_mb: int = 2048
     network: bool = False
+    foreign: bool = False
+    """The image is not one of ours: its own working directory, PATH and HOME hold. Docker only."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +105,12 @@ class Sandbox(Protocol):
         timeout_sec: float,
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
-        workdir: str = WORKDIR,
+        workdir: str | None = None,
         max_output_bytes: int = 1_000_000,
     ) -> ExecResult:
         """Run a command to its end, without a terminal, as root, with a clean environment plus `env`.
+
+        It runs in `workdir`, by default in /app (of a foreign image: in its own).
 
         At `timeout_sec` the command and its process group are killed inside the sandbox and `timed_out` is set.
         A command that cannot be found has exit code 127 (126: cannot be run).
@@ -117,7 +121,7 @@ class Sandbox(Protocol):
         ...
 
     async def open_stream(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> ByteStream:
-        """Start a long-lived process and talk to its stdin and stdout. Working directory /app."""
+        """Start a long-lived process and talk to its stdin and stdout, in the default working directory."""
         ...
 
     async def upload(self, files: Sequence[SandboxFile]) -> None:

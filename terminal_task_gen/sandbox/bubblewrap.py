@@ -102,14 +102,14 @@ class BubblewrapSandbox:
         timeout_sec: float,
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
-        workdir: str = WORKDIR,
+        workdir: str | None = None,
         max_output_bytes: int = 1_000_000,
     ) -> ExecResult:
         pipes = Pipes()
         stdout, stderr = Output(max_output_bytes), Output(max_output_bytes)
         tasks: list[asyncio.Task[None]] = []
         try:
-            command = await self._start(argv, env, workdir, pipes)
+            command = await self._start(argv, env, workdir or WORKDIR, pipes)
             feeding = asyncio.create_task(feed(pipes.stdin, stdin))
             draining = [
                 asyncio.create_task(drain(pipes.stdout, stdout)),

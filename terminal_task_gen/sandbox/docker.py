@@ -112,6 +112,7 @@ class DockerFactory:
             container_id,
             lifeline=lifeline,
             max_processes=spec.max_processes,
+            workdir="" if spec.foreign else WORKDIR,
             forget=self._open.discard,
         )
         self._open.add(sandbox)
@@ -131,8 +132,7 @@ def build_options(spec: SandboxSpec) -> dict[str, Any]:
         "auto_remove": True,
         "hostname": HOSTNAME,
         "user": "0:0",
-        "working_dir": WORKDIR,
-        "environment": ENVIRONMENT,
+        **_build_surroundings(spec),
         "use_config_proxy": False,
         "network_mode": "bridge" if spec.network else "none",
         "cap_drop": ["ALL"],
@@ -149,3 +149,9 @@ def build_options(spec: SandboxSpec) -> dict[str, Any]:
         "log_config": {"type": "none"},
         "labels": {LABEL: spec.run_id, "ttg.item": spec.item_id, **Owner.read_own().build_labels()},
     }
+
+
+def _build_surroundings(spec: SandboxSpec) -> dict[str, Any]:
+    if not spec.foreign:
+        return {"working_dir": WORKDIR, "environment": ENVIRONMENT}
+    return {"environment": {name: ENVIRONMENT[name] for name in ("LANG", "TERM")}}

@@ -37,6 +37,7 @@ class Command:
     argv: Sequence[str]
     env: Mapping[str, str]
     workdir: str
+    """Empty: where the engine puts it."""
     stdin: bytes
     timeout_sec: float
     max_output_bytes: int
@@ -47,8 +48,8 @@ class Command:
 
     def build_words(self, stdin_path: str | None) -> list[str]:
         if stdin_path is None:
-            return ["/bin/sh", "-c", RUN_SCRIPT, "sh", self.workdir, *self.argv]
-        return ["/bin/sh", "-c", RUN_WITH_FILE_SCRIPT, "sh", stdin_path, self.workdir, *self.argv]
+            return ["/bin/sh", "-c", RUN_SCRIPT, "sh", self.workdir or ".", *self.argv]
+        return ["/bin/sh", "-c", RUN_WITH_FILE_SCRIPT, "sh", stdin_path, self.workdir or ".", *self.argv]
 
 
 class NotBegunError(SandboxError):

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from terminal_task_gen.errors import SandboxError
-from terminal_task_gen.sandbox import WORKDIR, ByteStream, ExecResult, SandboxFile
+from terminal_task_gen.sandbox import ByteStream, ExecResult, SandboxFile
 from terminal_task_gen.sandbox.archive import pack_files
 from terminal_task_gen.sandbox.docker_command import POLL_SEC, Command, NotBegunError, RunningCommand, settle
 from terminal_task_gen.sandbox.docker_engine import Engine
@@ -45,7 +45,10 @@ done
 
 
 class DockerSandbox:
-    """`lifeline` is the connection that holds the container's stdin open: when it goes, the container goes."""
+    """`lifeline` is the connection that holds the container's stdin open: when it goes, the container goes.
+
+    `workdir` is where commands run by default; empty: where the image says.
+    """
 
     def __init__(
         self,
@@ -54,11 +57,13 @@ class DockerSandbox:
         *,
         lifeline: Hijacked,
         max_processes: int,
+        workdir: str,
         forget: Callable[[DockerSandbox], None],
     ) -> None:
         self._engine = engine
         self._lifeline = lifeline
         self._max_processes = max_processes
+        self._workdir = workdir
         self._forget = forget
         self._streams: list[DockerStream] = []
         self.container_id = container_id
@@ -74,10 +79,10 @@ class DockerSandbox:
         timeout_sec: float,
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
-        workdir: str = WORKDIR,
+        workdir: str | None = None,
         max_output_bytes: int = 1_000_000,
     ) -> ExecResult:
-        command = Command(argv, env or {}, workdir, stdin, timeout_sec, max_output_bytes)
+        command = Command(argv, env or {}, workdir or self._workdir, stdin, timeout_sec, max_output_bytes)
         try:
             result = await self._run(command)
         except NotBegunError:
@@ -89,7 +94,9 @@ class DockerSandbox:
         return result
 
     async def open_stream(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> ByteStream:
-        started = await self._engine.open_exec(self.container_id, argv, env=env or {}, workdir=WORKDIR, stdin=True)
+        started = await self._engine.open_exec(
+            self.container_id, argv, env=env or {}, workdir=self._workdir, stdin=True
+        )
         stream = DockerStream(started.connection)
         self._streams.append(stream)
         return stream
@@ -122,7 +129,11 @@ class DockerSandbox:
             await self.upload([SandboxFile(path=stdin_path, content=command.stdin, mode=0o600)])
         words = command.build_words(stdin_path)
         started = await self._engine.open_exec(
-            self.container_id, words, env=command.env, workdir="/", stdin=command.streams_stdin
+            self.container_id,
+            words,
+            env=command.env,
+            workdir="/" if command.workdir else "",
+            stdin=command.streams_stdin,
         )
         running = RunningCommand(self._engine, started, command)
         try:

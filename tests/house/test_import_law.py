@@ -13,7 +13,7 @@ RECORDS = {"__init__", "errors", "records", "finding", "task", "trajectory", "ta
 PORTS = {"teacher", "sandbox", "engine", "store"}
 STAGES = {"generate", "rollout", "filters", "export"}
 DRIVERS = {"teacher.client", "teacher.scripted", "sandbox.docker", "sandbox.bubblewrap", "engine.local"}
-LISTENERS = {"progress", "viewer"}
+LISTENERS = {"progress", "turn_view", "viewer"}
 
 ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(RECORDS, RECORDS),
@@ -85,7 +85,7 @@ def test_only_the_composition_root_names_a_driver(path: Path) -> None:
     [
         ("docker", {"sandbox", "image_build", "image_check"}),
         ("openai", {"teacher"}),
-        ("rich", {"progress", "cli"}),
+        ("rich", {"progress", "turn_view", "cli"}),
         ("typer", {"cli"}),
     ],
 )

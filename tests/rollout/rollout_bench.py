@@ -70,12 +70,14 @@ class Endpoint:
     sayings: Sequence[Saying] = ()
     calls: list[list[dict[str, str]]] = field(default_factory=list)
     """The messages of each call, as they came."""
+    respond: Callable[[list[dict[str, str]]], Saying] | None = None
+    """Where the number of turns does not tell what to say: from the messages, in place of the sayings."""
 
     async def answer(self, request: web.Request) -> web.Response:
         messages = orjson.loads(await request.read())["messages"]
         self.calls.append(messages)
         turn = sum(message["role"] == "assistant" for message in messages)
-        saying = self.sayings[min(turn, len(self.sayings) - 1)]
+        saying = self.respond(messages) if self.respond else self.sayings[min(turn, len(self.sayings) - 1)]
         if saying.meanwhile is not None:
             saying.meanwhile()
         if saying.hang:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from terminal_task_gen.errors import POLICY, Cause, UsageError
-from terminal_task_gen.rollout.attempt import enumerate_attempts
+from terminal_task_gen.rollout.attempt import enumerate_attempts, list_due
 from terminal_task_gen.trajectory import Trajectory, trajectory_id
 from tests.rollout.rollout_bench import (
     COPY,
@@ -267,3 +267,25 @@ def test_attempts_are_enumerated_with_ids_known_beforehand() -> None:
     attempts = list(enumerate_attempts([task], MODEL, 3))
     assert [attempt.id for attempt in attempts] == [trajectory_id(task.id, model=MODEL, attempt=n) for n in range(3)]
     assert [attempt.id for attempt in enumerate_attempts([task], MODEL, 2)] == [a.id for a in attempts[:2]]
+
+
+@pytest.mark.parametrize(
+    ("until", "seen", "due"),
+    [
+        ("success", [], True),
+        ("success", [False, None], True),
+        ("success", [False, True], False),
+        ("both", [True, True], True),
+        ("both", [True, False], False),
+        ("both", [False, None], True),
+    ],
+)
+def test_a_task_has_another_attempt_until_it_has_had_enough(until: str, seen: list[bool | None], due: bool) -> None:
+    task = make_task()
+    outcomes = {trajectory_id(task.id, model=MODEL, attempt=n): passed for n, passed in enumerate(seen)}
+    found = list_due([task], MODEL, len(seen), outcomes=outcomes, until=until)  # type: ignore[arg-type]
+    assert [attempt.number for attempt in found] == ([len(seen)] if due else [])
+
+
+def test_no_attempt_is_due_while_an_earlier_one_is_owed() -> None:
+    assert list_due([make_task()], MODEL, 1, outcomes={}, until="success") == []

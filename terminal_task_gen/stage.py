@@ -7,7 +7,7 @@ failed for a cause that may pass (errors.POLICY) is owed again.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -34,6 +34,8 @@ class Stage(Generic[Item]):
     accepted: ShardKind
     rejected: ShardKind
     parallel: int
+    total: int | None = None
+    """Given: the items are taken one at a time and never held; this many are announced. None: they are few."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,8 @@ async def run_stage(
 ) -> StageFinished:
     """Do what is owed and say how it went. Raises UsageError when the disk refuses or no teacher call can succeed."""
     started = time.monotonic()
-    items = list({stage.get_id(item): item for item in stage.items}.values())
-    done = run.read_done_ids(stage.accepted, stage.rejected)
-    owed_items = [item for item in items if stage.get_id(item) not in done]
-    listener(StageStarted(stage.name, total=len(items), done=len(items) - len(owed_items)))
+    total, at_start, owed_items = _list_owed(stage, run.read_done_ids(stage.accepted, stage.rejected))
+    listener(StageStarted(stage.name, total=total, done=at_start))
 
     async def work(item: Item) -> _Finished[Item]:
         begun = time.monotonic()
@@ -75,7 +75,9 @@ async def run_stage(
     finally:
         accepted_writer.close()
         rejected_writer.close()
-    not_started = len(owed_items) - accepted - rejected
+    # Of a stream it is known only when it was left early; what it holds twice is no debt.
+    is_known = stage.total is None or engine.draining
+    not_started = max(0, total - at_start - accepted - rejected) if is_known else 0
     summary = StageFinished(
         stage.name,
         accepted=accepted,
@@ -86,6 +88,24 @@ async def run_stage(
     )
     listener(summary)
     return summary
+
+
+def _list_owed(stage: Stage[Item], done: set[str]) -> tuple[int, int, Iterable[Item]]:
+    """Number of items, of those that are done, and the others, each once."""
+    if stage.total is not None:
+        return stage.total, min(stage.total, len(done)), _stream_owed(stage, done)
+    items = {stage.get_id(item): item for item in stage.items}
+    owed_items = [item for item_id, item in items.items() if item_id not in done]
+    return len(items), len(items) - len(owed_items), owed_items
+
+
+def _stream_owed(stage: Stage[Item], seen: set[str]) -> Iterator[Item]:
+    """Holds ids only."""
+    for item in stage.items:
+        item_id = stage.get_id(item)
+        if item_id not in seen:
+            seen.add(item_id)
+            yield item
 
 
 def _tell(stage: str, one: _Finished[Item]) -> ItemFinished:

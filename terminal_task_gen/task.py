@@ -18,7 +18,7 @@ from pydantic import Field
 from terminal_task_gen.errors import Cause
 from terminal_task_gen.records import Record, Usage, content_id
 
-Mode = Literal["skill", "seed", "import"]
+Mode = Literal["skill", "seed", "import", "adapt"]
 Difficulty = Literal["easy", "medium", "hard"]
 
 
@@ -86,7 +86,12 @@ class Lineage(Record):
     seed_id: str | None = None
     axes: Axes = Axes()
     """As given to the author."""
+    source: str = ""
+    """Adapt mode: name of the data set. The row's content id is `request_id`."""
+    row: str = ""
+    """Adapt mode: file and number of the row."""
     author_model: str
+    """Empty where no author was asked."""
     prompt_version: str
     repair_rounds: int = 0
     image_digest: str = ""
@@ -117,7 +122,7 @@ class Task(Record):
     files: tuple[TaskFile, ...]
     tests: str
     weights: dict[str, float]
-    """Test function name → weight; positive, sums to 1."""
+    """Test function name → weight; positive, sums to 1. Empty: nothing can be checked, verdicts are not `judged`."""
     skills: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     solution: str | None = None

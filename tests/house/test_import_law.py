@@ -9,7 +9,19 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "terminal_task_gen"
 
-RECORDS = {"__init__", "errors", "records", "finding", "task", "trajectory", "taxonomy", "seeds", "events", "resources"}
+RECORDS = {
+    "__init__",
+    "errors",
+    "records",
+    "finding",
+    "task",
+    "trajectory",
+    "taxonomy",
+    "seeds",
+    "events",
+    "resources",
+    "row_files",
+}
 PORTS = {"teacher", "sandbox", "engine", "store"}
 STAGES = {"generate", "rollout", "filters", "export"}
 DRIVERS = {"teacher.client", "teacher.scripted", "sandbox.docker", "sandbox.bubblewrap", "engine.local"}
@@ -28,8 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "image_check": RECORDS | {"images", "image_build"},
     "taxonomy_lint": RECORDS,
     "seed_lint": RECORDS | {"taxonomy_lint"},
-    "row_files": RECORDS,
-    "seed_import": RECORDS | {"row_files"},
+    "seed_import": RECORDS,
     "stage": RECORDS | {"engine", "store"},
     **{stage: RECORDS | {"bundle", "config", "verifier", stage, "teacher", "sandbox", "store"} for stage in STAGES},
     **{listener: RECORDS | {"store", listener} for listener in LISTENERS},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,19 +46,9 @@ def generate(
     taxonomy: options.Taxonomy = None,
     images: options.Images = None,
     seeds: options.Seeds = None,
-    seed_kind: Annotated[
-        list[str] | None,
-        typer.Option(help="problem or command (default: both, in turn).", rich_help_panel=options.WHAT),
-    ] = None,
-    adapter: Annotated[
-        str | None,
-        typer.Option(
-            help="Adapt: what the columns mean, a shipped adapter or a YAML file.", rich_help_panel=options.WHAT
-        ),
-    ] = None,
-    rows: Annotated[
-        Path | None, typer.Option(help="Adapt: file or folder of rows.", rich_help_panel=options.WHAT)
-    ] = None,
+    seed_kind: options.SeedKind = None,
+    adapter: options.Adapter = None,
+    rows: options.Rows = None,
     base_url: options.BaseUrl = None,
     model: options.Model = None,
     api_key_env: options.ApiKeyEnv = None,

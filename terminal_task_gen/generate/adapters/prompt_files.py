@@ -19,7 +19,7 @@ _HEADING = re.compile(
     rf"^(?:#{{1,6}}[ \t]*|File(?:name)?:[ \t]*|Path:[ \t]*)(?:`|\*\*)?/?{_PATH}(?:`|\*\*)?:?[ \t]*$", re.M
 )
 _FENCE = re.compile(
-    r"\n?[ \t]*(?P<fence>`{3,}|~{3,})[\w+.-]*[ \t]*\n(?P<text>.*?)\n?^[ \t]*(?P=fence)[ \t]*$", re.M | re.S
+    r"\n*[ \t]*(?P<fence>`{3,}|~{3,})[\w+.-]*[ \t]*\n(?P<text>.*?)\n?^[ \t]*(?P=fence)[ \t]*$", re.M | re.S
 )
 _NUMBERED = re.compile(r"^\s*(\d+)(?:[ \t|:]|$)")
 

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,8 @@ def check_tests(folder: Path) -> None:
     apply_patch(folder)
     (folder / "test_given_with_the_row.py").write_text(CASE["tests"])
     command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_given_with_the_row.py"]
-    ran = subprocess.run(command, capture_output=True, timeout=TIMEOUT_SEC, cwd=folder)
+    # The pytest that runs this suite may be in no directory of the interpreter's own.
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    ran = subprocess.run(command, capture_output=True, timeout=TIMEOUT_SEC, cwd=folder, env=environ)
     said = ran.stdout.decode(errors="replace")
     assert ran.returncode == 0, f"the row's own tests fail: {said[-SHOWN_CHARS:]}"

@@ -29,6 +29,8 @@ EXCLUDED: dict[str, str] = {
     "generate.parallel": "how fast, not what",
     "generate.gates.corpora": "where they are; what they hold is digested",
     "generate.gates.benchmarks": "as corpora",
+    "generate.adapt.rows": "rows have ids of their content, and may move or grow",
+    "generate.adapt.max_rows": "as count",
     "rollout.attempts": "attempts are numbered; more of them leave the first alone",
     "rollout.until": "as attempts: it says how many there are",
     "rollout.prompt_template": "where the wording is; its digest is recorded",

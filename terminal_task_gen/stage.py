@@ -35,6 +35,8 @@ class Stage(Generic[Item]):
     accepted: ShardKind
     rejected: ShardKind
     parallel: int
+    total: int | None = None
+    """Given: the items are taken one at a time and never held; this many are announced. None: they are few."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ async def run_stage(
     finally:
         accepted_writer.close()
         rejected_writer.close()
-    not_started = survey.total - survey.done - accepted - rejected
+    # Of a stream it is known only when it was left early; what it holds twice is no debt.
+    is_known = stage.total is None or engine.draining
+    not_started = max(0, survey.total - survey.done - accepted - rejected) if is_known else 0
     summary = StageFinished(
         stage.name,
         accepted=accepted,
@@ -98,6 +102,8 @@ class _Survey:
 
 
 def _survey(stage: Stage[Item], done: set[str]) -> _Survey:
+    if stage.total is not None:
+        return _Survey(total=stage.total, done=min(stage.total, len(done)), has_doubles=True)
     listed = 0
     ids: set[str] = set()
     for item in stage.list_items():

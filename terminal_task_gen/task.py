@@ -18,7 +18,7 @@ from pydantic import Field
 from terminal_task_gen.errors import Cause
 from terminal_task_gen.records import Record, Usage, content_id
 
-Mode = Literal["skill", "seed", "import"]
+Mode = Literal["skill", "seed", "import", "adapt"]
 Difficulty = Literal["easy", "medium", "hard"]
 
 
@@ -98,6 +98,7 @@ class Lineage(Record):
     axes: Axes = Axes()
     """As given to the author."""
     author_model: str
+    """Empty where no author was asked."""
     prompt_version: str
     repair_rounds: int = 0
     refusals: tuple[Refusal, ...] = ()
@@ -132,7 +133,7 @@ class Task(Record):
     files: tuple[TaskFile, ...]
     tests: str
     weights: dict[str, float]
-    """Test function name → weight; positive, sums to 1."""
+    """Test function name → weight; positive, sums to 1. Empty: nothing can be checked, verdicts are not `judged`."""
     skills: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     solution: str | None = None

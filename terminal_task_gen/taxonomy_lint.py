@@ -49,13 +49,13 @@ class Alike(NamedTuple):
 
 def measure_likeness(first: str, second: str) -> float:
     """Of the word stems that two phrases hold, the share that both hold, from 0 to 1; stop words do not count."""
-    return _compare(_list_stems(first), _list_stems(second))
+    return _compare(list_stems(first), list_stems(second))
 
 
 def list_alike(domains: Iterable[Domain], *, above: float = MAX_LIKENESS) -> list[Alike]:
     """Pairs of primitives within and across domains that are more alike than `above`, the worst first."""
     primitives = [(domain.name, skill.text) for domain in domains for skill in domain.list_skills()]
-    stems = [_list_stems(text) for _, text in primitives]
+    stems = [list_stems(text) for _, text in primitives]
     alike = [
         Alike(likeness, *primitives[a], *primitives[b])
         for a, b in combinations(range(len(primitives)), 2)
@@ -99,7 +99,7 @@ def _check_form(domain: Domain) -> Iterator[str]:
             yield f"skill {skill.text!r}: {least} to {most} words are neither vague nor a recipe"
 
 
-def _list_stems(text: str) -> frozenset[str]:
+def list_stems(text: str) -> frozenset[str]:
     """`merge`, `merges` and `merging` are one, and nearly always rightly so."""
     words = re.findall(r"[a-z]{3,}", _STOP_WORDS.sub("", text.lower()))
     return frozenset(_ENDING.sub("", word)[:_STEM_CHARS] for word in words)

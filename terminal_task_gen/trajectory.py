@@ -71,6 +71,8 @@ class Verdict(Record):
     """Sum of the weights of passed tests."""
     passed: bool
     """Every test passed."""
+    judged: bool = True
+    """The task has tests. Where it has none, `reward` is 0 and `passed` false, and neither says anything."""
     tests: tuple[TestOutcome, ...] = ()
     tampered: bool = False
     system_changes: tuple[str, ...] = ()

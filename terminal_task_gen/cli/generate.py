@@ -18,20 +18,27 @@ HELP = """Write tasks with the author teacher and prove them at the gates.
 
   ttg generate --mode seed --seeds my_seeds/ --name from-seeds -c my.yaml
 
+  ttg generate --mode seed --seed-kind command --domain debugging -n 50 -c my.yaml
+
+  ttg generate --mode adapt --adapter openmathreasoning --rows data/cot/ --name math     # no teacher; all rows
+
 Run the same command again to go on where it stopped; a larger -n extends the run.
 """
 
 
 def generate(
     mode: Annotated[
-        list[str] | None, typer.Option(help="skill or seed; may be repeated.", rich_help_panel=options.WHAT)
+        list[str] | None, typer.Option(help="skill, seed (may be repeated) or adapt.", rich_help_panel=options.WHAT)
     ] = None,
     domain: Annotated[
         list[str] | None,
         typer.Option(help="Domains, with commas or repeated (default: all).", rich_help_panel=options.WHAT),
     ] = None,
     count: Annotated[
-        int | None, typer.Option("--count", "-n", help="Requests per mode (default: 10).", rich_help_panel=options.WHAT)
+        int | None,
+        typer.Option(
+            "--count", "-n", help="Requests per mode (default: 10; adapt: all rows).", rich_help_panel=options.WHAT
+        ),
     ] = None,
     difficulty: Annotated[
         str | None, typer.Option(help="easy, medium, hard or mixed (default: mixed).", rich_help_panel=options.WHAT)
@@ -39,6 +46,9 @@ def generate(
     taxonomy: options.Taxonomy = None,
     images: options.Images = None,
     seeds: options.Seeds = None,
+    seed_kind: options.SeedKind = None,
+    adapter: options.Adapter = None,
+    rows: options.Rows = None,
     base_url: options.BaseUrl = None,
     model: options.Model = None,
     api_key_env: options.ApiKeyEnv = None,
@@ -59,6 +69,10 @@ def generate(
         generate__modes=options.split_commas(mode),
         generate__domains=options.split_commas(domain),
         generate__count=count,
+        generate__adapt__adapter=adapter,
+        generate__adapt__rows=rows.absolute() if rows else None,
+        generate__adapt__max_rows=count if options.split_commas(mode) == ["adapt"] else None,
+        generate__seed_kinds=options.split_commas(seed_kind),
         generate__difficulty=difficulty,
         generate__parallel=parallel,
         teacher__author__base_url=base_url,

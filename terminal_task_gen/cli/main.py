@@ -24,6 +24,7 @@ from terminal_task_gen.cli import (
     mix,
     rollout,
     run,
+    seeds,
     taxonomy,
     teacher,
 )
@@ -52,6 +53,7 @@ app.add_typer(imports.app, name="import", rich_help_panel="Pipeline")
 app.add_typer(domains.app, name="domains", rich_help_panel="Parts")
 app.add_typer(taxonomy.app, name="taxonomy", rich_help_panel="Parts")
 app.add_typer(images.app, name="images", rich_help_panel="Parts")
+app.add_typer(seeds.app, name="seeds", rich_help_panel="Parts")
 app.add_typer(teacher.app, name="teacher", rich_help_panel="Parts")
 
 

@@ -43,6 +43,16 @@ Images = Annotated[
     list[Path] | None, typer.Option(help="Folder of your own images; may be repeated.", rich_help_panel=WHAT)
 ]
 Seeds = Annotated[list[Path] | None, typer.Option(help="Folder of your own seeds (*.jsonl).", rich_help_panel=WHAT)]
+SeedKind = Annotated[
+    list[str] | None, typer.Option(help="problem or command (default: both, in turn).", rich_help_panel=WHAT)
+]
+Adapter = Annotated[
+    str | None,
+    typer.Option(help="Adapt: what the columns mean, a shipped adapter or a YAML file.", rich_help_panel=WHAT),
+]
+Rows = Annotated[
+    Path | None, typer.Option(help="Adapt: rows, as JSON lines, Parquet or a saved data set.", rich_help_panel=WHAT)
+]
 Override = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Any field, e.g. rollout.max_turns=30.", rich_help_panel=HOW),

@@ -16,7 +16,7 @@ from terminal_task_gen.config import GenerateConfig
 from terminal_task_gen.errors import UsageError
 from terminal_task_gen.generate.sampling import deal_axes, deal_combinations, make_draw, shuffle
 from terminal_task_gen.records import content_id
-from terminal_task_gen.seeds import Seed
+from terminal_task_gen.seeds import Seed, SeedKind
 from terminal_task_gen.task import Difficulty, Mode, Request
 from terminal_task_gen.taxonomy import Domain, Skill
 
@@ -29,8 +29,8 @@ def enumerate_requests(
     domains: Mapping[str, Domain],
     seeds: Mapping[str, Seed],
 ) -> Iterator[Request]:
-    """`config.count` requests of a mode: domains in turn (skill), or the seeds in shuffled rounds (seed),
-    fewer where `domain_counts` or `tasks_per_seed` ends the rounds.
+    """`config.count` requests of a mode: domains in turn (skill), or the seeds (seed), kinds in turn and each kind in
+    shuffled rounds, fewer where `domain_counts` or `tasks_per_seed` ends the rounds.
 
     Raises UsageError when there is nothing to make a request from.
     """
@@ -41,9 +41,10 @@ def enumerate_requests(
         if strangers:
             raise UsageError(f"generate.domain_counts: {strangers[0]!r} is none of the domains {', '.join(domains)}")
         return islice(_deal_skills(config, run_seed, domains), config.count)
-    usable = [seed for seed in seeds.values() if seed.domain in domains]
+    usable = [seed for seed in seeds.values() if seed.domain in domains and seed.kind in config.seed_kinds]
     if not usable and config.count:
-        raise UsageError(f"no seed belongs to {', '.join(domains)}; check --seeds and --domain")
+        kinds = " or ".join(config.seed_kinds)
+        raise UsageError(f"no {kinds} seed belongs to {', '.join(domains)}; check --seeds, --seed-kind and --domain")
     return islice(_deal_seeds(config, run_seed, domains, usable), config.count)
 
 
@@ -86,22 +87,42 @@ def _deal_seeds(
 ) -> Iterator[Request]:
     axes = {name: deal_axes(domain, run_seed=run_seed, mode="seed") for name, domain in domains.items()}
     ordinals: Counter[str] = Counter()
-    index = 0
+    for index, seed in enumerate(_alternate_kinds(config, run_seed, seeds)):
+        ordinals[seed.domain] += 1
+        request = Request(
+            id="",
+            mode="seed",
+            domain=seed.domain,
+            difficulty=_draw_difficulty(config, make_draw(run_seed, "seed", index)),
+            index=index,
+            ordinal=ordinals[seed.domain],
+            axes=next(axes[seed.domain]),
+            seed_id=seed.id,
+        )
+        yield _identify(request, run_seed)
+
+
+def _alternate_kinds(config: GenerateConfig, run_seed: int, seeds: Sequence[Seed]) -> Iterator[Seed]:
+    """A seed of each kind in turn, so that hundreds of commands do not drown the problems."""
+    rounds = [
+        _deal_rounds(config, run_seed, kind, [seed for seed in seeds if seed.kind == kind])
+        for kind in config.seed_kinds
+    ]
+    while rounds:
+        for dealt in list(rounds):
+            seed = next(dealt, None)
+            if seed is None:
+                rounds.remove(dealt)
+            else:
+                yield seed
+
+
+def _deal_rounds(config: GenerateConfig, run_seed: int, kind: SeedKind, seeds: Sequence[Seed]) -> Iterator[Seed]:
+    purpose = "seed round" if kind == "problem" else f"{kind} seed round"
     for round_number in range(config.tasks_per_seed) if config.tasks_per_seed else count():
-        for seed in shuffle(seeds, make_draw(run_seed, "seed round", round_number)):
-            ordinals[seed.domain] += 1
-            request = Request(
-                id="",
-                mode="seed",
-                domain=seed.domain,
-                difficulty=_draw_difficulty(config, make_draw(run_seed, "seed", index)),
-                index=index,
-                ordinal=ordinals[seed.domain],
-                axes=next(axes[seed.domain]),
-                seed_id=seed.id,
-            )
-            yield _identify(request, run_seed)
-            index += 1
+        if not seeds:
+            return
+        yield from shuffle(seeds, make_draw(run_seed, purpose, round_number))
 
 
 def _identify(request: Request, run_seed: int) -> Request:

@@ -13,6 +13,7 @@ from terminal_task_gen.generate.prompts import PROMPT_VERSION
 from terminal_task_gen.generate.requests import enumerate_requests
 from terminal_task_gen.identity import enter_stage
 from terminal_task_gen.images import get_dockerfile_text, list_images
+from terminal_task_gen.pipeline.adapting import adapt
 from terminal_task_gen.pipeline.contents import record_manifests
 from terminal_task_gen.pipeline.opening import OpenRun, open_sandboxes, open_teacher, pin_driver
 from terminal_task_gen.pipeline.screening import digest_screened, make_screens, write_duplicates
@@ -40,6 +41,8 @@ def load_run_seeds(config: Config, domains: dict[str, Domain]) -> dict[str, Seed
 async def generate(run: OpenRun) -> StageFinished:
     """Requests → tasks and rejections."""
     config = run.config
+    if config.generate.modes == ("adapt",):
+        return await adapt(run)
     domains = load_taxonomy(config)
     seeds = load_run_seeds(config, domains)
     folders = list_images([data_dir("images"), *config.image_dirs])

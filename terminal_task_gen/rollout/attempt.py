@@ -48,6 +48,8 @@ def list_due(
         earlier = [trajectory_id(task.id, model=model, attempt=n) for n in range(number)]
         seen = {outcomes[attempt_id] for attempt_id in earlier if attempt_id in outcomes}
         enough = True in seen if until == "success" else {True, False} <= seen
+        # Without an outcome there is nothing to wait for.
+        enough = enough or (number > 0 and not task.weights)
         if all(attempt_id in outcomes for attempt_id in earlier) and (until == "attempts" or not enough):
             due.append(Attempt(task=task, model=model, number=number))
     return due

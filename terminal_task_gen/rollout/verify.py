@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from terminal_task_gen.sandbox import Sandbox
 from terminal_task_gen.task import Task
 from terminal_task_gen.trajectory import Verdict
-from terminal_task_gen.verifier import list_tampering
+from terminal_task_gen.verifier import TestReport, list_tampering
 from terminal_task_gen.verifier.bench import TestBench
 from terminal_task_gen.verifier.script import run_script
 
@@ -25,7 +25,9 @@ async def judge(sandbox: Sandbox, task: Task, bench: TestBench) -> Verdict:
     changes = await sandbox.list_changes()
     tampering = list_tampering(changes)
     timeout_sec = task.limits.verifier_timeout_sec
-    if task.foreign is not None:
+    if not task.weights:
+        report = TestReport(outcomes=(), reward=0.0, passed=False)
+    elif task.foreign is not None:
         report = await run_script(sandbox, task.foreign, timeout_sec=timeout_sec)
     else:
         report = await bench.run_tests(
@@ -34,6 +36,7 @@ async def judge(sandbox: Sandbox, task: Task, bench: TestBench) -> Verdict:
     return Verdict(
         reward=report.reward,
         passed=report.passed,
+        judged=bool(task.weights),
         tests=report.outcomes,
         tampered=bool(tampering),
         system_changes=select_system_changes(changes, tampering),

@@ -186,6 +186,8 @@ async def test_a_good_reply_becomes_a_task(tmp_path: Path) -> None:
         "index": 4,
         "seed_id": None,
         "axes": {"scenario": "", "artifact": "", "constraint": "", "check": ""},
+        "source": "",
+        "row": "",
         "author_model": "m",
         "prompt_version": PROMPT_VERSION,
         "repair_rounds": 0,

@@ -156,7 +156,7 @@ def test_weights_that_are_all_zero_are_refused() -> None:
 
 def test_no_seed_for_the_domains_is_a_usage_error() -> None:
     domains = {"lonely": make_domain("lonely")}
-    with pytest.raises(UsageError, match="no seed belongs to lonely"):
+    with pytest.raises(UsageError, match="no problem or command seed belongs to lonely"):
         list(enumerate_requests(GenerateConfig(), run_seed=0, mode="seed", domains=domains, seeds=SEEDS))
 
 
@@ -166,3 +166,19 @@ def test_a_seed_becomes_no_more_tasks_than_allowed() -> None:
     assert Counter(request.seed_id for request in requests) == {
         seed.id: 2 for seed in SEEDS.values() if seed.domain in DOMAINS
     }
+
+
+def test_kinds_of_seeds_take_turns_and_can_be_chosen() -> None:
+    commands = {f"c{n}": Seed(id=f"c{n}", problem="Does.", command="ls", domain="alpha") for n in range(20)}
+    everything = {**SEEDS, **commands}
+
+    def deal(**fields: Any) -> list[str]:
+        config = GenerateConfig.model_validate({"count": 40, **fields})
+        requests = enumerate_requests(config, run_seed=7, mode="seed", domains=DOMAINS, seeds=everything)
+        return [str(request.seed_id) for request in requests]
+
+    assert [seed_id[0] for seed_id in deal()] == ["s", "c"] * 20
+    assert len(set(deal(seed_kinds=["command"]))) == 20
+    assert deal(seed_kinds=["problem"]) == [r.seed_id for r in enumerate_all("seed", count=40)]
+    # The four problems are used up first; the commands go on alone.
+    assert Counter(seed_id[0] for seed_id in deal(tasks_per_seed=1)) == {"s": 4, "c": 20}

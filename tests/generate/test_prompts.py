@@ -23,6 +23,7 @@ VERSIONS = {
     "author-1": "c5ddbddf5895d246",
     "author-2": "3e311f6819501f03",
     "author-3": "5c60335577076e98",
+    "author-4": "16ed6349146bb263",
 }
 """Version → first 16 digits of the templates' digest. Changed a template: make a new version."""
 
@@ -184,3 +185,12 @@ def test_repair_lists_every_complaint_and_bounds_each() -> None:
     assert len(message.content) < 4_500
     assert "cut off" not in message.content
     assert "cut off" in build_repair_message([Complaint("truncated_reply", "at 100")], gate="reply").content
+
+
+def test_a_command_is_to_be_composed_not_restated() -> None:
+    seed = Seed(id="c", problem="Sums a column.", command="awk '{s+=$2} END {print s}' t", domain="security")
+    _, user = build(seed=seed)
+    assert "```bash\nawk '{s+=$2} END {print s}' t\n```\n\nSums a column.\n" in user
+    assert "Compose it" in user
+    assert "Turn the problem" not in user
+    assert "\n\n\n" not in user

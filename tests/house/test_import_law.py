@@ -9,7 +9,19 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "terminal_task_gen"
 
-RECORDS = {"__init__", "errors", "records", "finding", "task", "trajectory", "taxonomy", "seeds", "events", "resources"}
+RECORDS = {
+    "__init__",
+    "errors",
+    "records",
+    "finding",
+    "task",
+    "trajectory",
+    "taxonomy",
+    "seeds",
+    "events",
+    "resources",
+    "row_files",
+}
 PORTS = {"teacher", "sandbox", "engine", "store"}
 STAGES = {"generate", "rollout", "filters", "export"}
 DRIVERS = {"teacher.client", "teacher.scripted", "sandbox.docker", "sandbox.bubblewrap", "engine.local"}
@@ -31,6 +43,8 @@ ALLOWED: dict[str, set[str]] = {
     "image_check": RECORDS | {"images", "image_build", "sandbox"},
     "taxonomy_lint": RECORDS,
     "token_count": RECORDS,
+    "seed_lint": RECORDS | {"taxonomy_lint"},
+    "seed_import": RECORDS,
     "stage": RECORDS | {"engine", "store"},
     **{
         stage: RECORDS | {"bundle", "config", "token_count", "verifier", stage, "teacher", "sandbox", "store"}
@@ -93,6 +107,7 @@ def test_only_the_composition_root_names_a_driver(path: Path) -> None:
         ("openai", {"teacher"}),
         ("rich", {"progress", "turn_view", "cli"}),
         ("typer", {"cli"}),
+        ("pyarrow", {"row_files"}),
     ],
 )
 def test_third_party_libraries_stay_with_their_owner(library: str, owners: set[str]) -> None:

@@ -135,3 +135,13 @@ def test_too_many_system_changes_keep_the_tampering() -> None:
     kept = select_system_changes(changes, ["/usr/bin/python3"])
     assert len(kept) == MAX_SYSTEM_CHANGES
     assert (kept[0], kept[-1]) == ("/opt/0000", "/usr/bin/python3")
+
+
+# ------------------------------------------------------------------------------------------- a task without outcome
+
+
+@bubblewrap
+async def test_without_tests_a_verdict_says_that_it_judges_nothing(bench: Bench) -> None:
+    task = make_task().model_copy(update={"tests": "", "weights": {}})
+    verdict = (await bench.finish(say("echo hi > note.txt\n"), DONE, task=task)).verdict
+    assert (verdict.judged, verdict.reward, verdict.passed, verdict.tests) == (False, 0.0, False, ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,26 @@ async def test_a_stray_cancellation_is_an_error_and_not_a_hang(tmp_path: Path) -
         async with asyncio.timeout(5):
             await run_stage(stage, directory, LocalEngine(), lambda event: None, shard_bytes=10_000)
     directory.unlock()
+
+
+async def test_a_stream_is_pulled_as_it_is_worked_on_and_holds_ids_only(tmp_path: Path) -> None:
+    work = Work()
+    pulled = 0
+    ahead = 0
+
+    def stream() -> Iterator[str]:
+        nonlocal pulled, ahead
+        for number in range(200):
+            pulled += 1
+            ahead = max(ahead, pulled - len(work.calls))
+            yield str(number % 150)
+
+    directory = RunDirectory(tmp_path)
+    directory.lock()
+    events: list[Event] = []
+    stage = Stage("generate", stream, str, work, TASKS, REJECTED, parallel=3, total=200)
+    summary = await run_stage(stage, directory, LocalEngine(), events.append, shard_bytes=10_000)
+    directory.unlock()
+    assert events[0] == StageStarted("generate", total=200, done=0)
+    assert (summary.accepted, summary.owed) == (150, 0), "what the stream holds twice is one item and no debt"
+    assert ahead <= 60, "repeats are passed over, the rest waits for a worker"

@@ -20,7 +20,7 @@ import pytest
 from terminal_task_gen.resources import data_dir
 from terminal_task_gen.seeds import Seed, load_seeds
 
-SEEDS = load_seeds([data_dir("seeds")])
+SEEDS = {id: seed for id, seed in load_seeds([data_dir("seeds")]).items() if seed.kind == "problem"}
 STATED = "# prints: "
 CPU_LIMIT_SEC = 2
 # Wall time is generous: only a solution that waits for something would reach it.

@@ -19,7 +19,7 @@ from terminal_task_gen.generate.requests import enumerate_requests
 from terminal_task_gen.pipeline.generation import load_run_seeds, load_taxonomy
 from terminal_task_gen.pipeline.scripted_teacher import ROGUES
 from terminal_task_gen.rollout.json_dialect import JsonDialect
-from tests.e2e.demo_run import ENVIRON, Lines, read_lines, read_run, run_demo
+from tests.e2e.demo_run import ENVIRON, Lines, read_run, run_demo
 from tests.rogues.reasons import list_gate_reasons, list_protocol_messages
 
 CUT_BY_ENDPOINT = "cut the reply at its length limit"
@@ -160,5 +160,5 @@ def test_a_doctored_row_is_caught(gallery: Gallery, reason: str, tmp_path: Path)
     shard.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
     command = [sys.executable, "-m", "terminal_task_gen", "filter", str(run)]
     subprocess.run(command, capture_output=True, check=True, timeout=120, env=ENVIRON)
-    dropped = {row["id"]: row["drop_reason"] for row in read_lines(run / "corpus", "dropped-*.jsonl")}
+    dropped = {row["id"]: row["drop_reason"] for row in read_run(run).dropped}
     assert dropped[rows[0]["id"]] == reason

@@ -12,7 +12,19 @@ from typing import Annotated
 import typer
 
 from terminal_task_gen import __version__
-from terminal_task_gen.cli import corpus, demo, doctor, domains, generate, images, rollout, run, taxonomy, teacher
+from terminal_task_gen.cli import (
+    contamination,
+    corpus,
+    demo,
+    doctor,
+    domains,
+    generate,
+    images,
+    rollout,
+    run,
+    taxonomy,
+    teacher,
+)
 from terminal_task_gen.errors import UsageError
 
 EPILOG = "Start with: [bold]ttg demo[/] (no key, no Docker). Then: [bold]ttg run configs/quickstart.yaml[/]"
@@ -35,6 +47,7 @@ app.command("filter", rich_help_panel="Pipeline")(corpus.filter_run)
 app.add_typer(domains.app, name="domains", rich_help_panel="Parts")
 app.add_typer(taxonomy.app, name="taxonomy", rich_help_panel="Parts")
 app.add_typer(images.app, name="images", rich_help_panel="Parts")
+app.add_typer(contamination.app, name="contamination", rich_help_panel="Parts")
 app.add_typer(teacher.app, name="teacher", rich_help_panel="Parts")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from terminal_task_gen.config.endpoint import EndpointConfig, TeacherConfig
 from terminal_task_gen.config.filtering import FilterConfig
 from terminal_task_gen.config.generation import GenerateConfig
-from terminal_task_gen.config.load import dump_config, load_config
+from terminal_task_gen.config.load import dump_config, load_config, load_rules
 from terminal_task_gen.config.rollouts import RolloutConfig, SandboxConfig
 from terminal_task_gen.config.tree import Config
 
@@ -22,4 +22,5 @@ __all__ = [
     "TeacherConfig",
     "dump_config",
     "load_config",
+    "load_rules",
 ]

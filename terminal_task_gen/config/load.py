@@ -28,6 +28,12 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), flags: Mapping
         raise UsageError(_explain(error, str(path) if path else "configuration")) from error
 
 
+def load_rules(path: Path) -> dict[str, Any]:
+    """A YAML file with what stands under `filter.rules`, as it is or below `rules`. Raises UsageError."""
+    data = _read_yaml(path)
+    return dict(data["rules"]) if isinstance(data.get("rules"), Mapping) and len(data) == 1 else data
+
+
 def dump_config(config: Config) -> str:
     """The resolved configuration as YAML that `load_config` reads back to the same tree."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

@@ -5,23 +5,28 @@ The only folder besides the drivers that names a driver.
 
 from __future__ import annotations
 
-from terminal_task_gen.pipeline.filtering import filter_corpus
+from terminal_task_gen.pipeline.benchmark_indexes import INDEX_SUFFIX, read_benchmark_indexes, write_benchmark_index
+from terminal_task_gen.pipeline.filtering import explain_trajectory, filter_corpus
 from terminal_task_gen.pipeline.generation import generate, load_taxonomy
 from terminal_task_gen.pipeline.opening import SANDBOXES, OpenRun, make_engine, make_factory, open_run
 from terminal_task_gen.pipeline.rollouts import rollout
 from terminal_task_gen.pipeline.scripted_teacher import ServeOptions, serve_demo_teacher, serve_teacher
 
 __all__ = [
+    "INDEX_SUFFIX",
     "SANDBOXES",
     "OpenRun",
     "ServeOptions",
+    "explain_trajectory",
     "filter_corpus",
     "generate",
     "load_taxonomy",
     "make_engine",
     "make_factory",
     "open_run",
+    "read_benchmark_indexes",
     "rollout",
     "serve_demo_teacher",
     "serve_teacher",
+    "write_benchmark_index",
 ]

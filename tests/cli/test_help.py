@@ -14,6 +14,8 @@ COMMANDS = (
     ["generate"],
     ["rollout"],
     ["filter"],
+    ["contamination", "index"],
+    ["contamination", "show"],
     ["doctor"],
     ["images", "build"],
     ["teacher", "serve"],

@@ -84,7 +84,9 @@ def _explain(error: ValidationError, where: str) -> str:
     if first["type"] == "extra_forbidden":
         known = ", ".join(_list_known_fields(first["loc"][:-1]))
         return f"{where}: unknown field {field!r}; known here: {known}"
-    return f"{where}: {field}: {first['msg']} (got {first['input']!r})"
+    message = first["msg"].removeprefix("Value error, ")
+    got = "" if isinstance(first["input"], Mapping) else f" (got {first['input']!r})"
+    return f"{where}: {field}: {message}{got}"
 
 
 def _list_known_fields(loc: tuple[int | str, ...]) -> list[str]:

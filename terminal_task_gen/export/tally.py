@@ -134,7 +134,8 @@ class Tally:
     def _count_trajectory(self, trajectory: Trajectory) -> None:
         verdict = trajectory.verdict
         ending = "passed" if verdict.passed else "partial" if verdict.reward > 0 else "zero"
-        self._rollouts.accept(trajectory.usage + trajectory.wasted_usage)
+        self._rollouts.accept(trajectory.usage)
+        self._rollouts.pay(trajectory.wasted_usage)
         self._stop_reasons[trajectory.stop_reason] += 1
         self._models.add(trajectory.model)
         self._verdicts[ending] += 1
@@ -166,26 +167,36 @@ class _Stage:
     def __init__(self) -> None:
         self.accepted = self.rejected = self.owed = 0
         self.reasons: Counter[str] = Counter()
-        self.usage = Usage()
+        self._usage: Counter[str] = Counter()
 
     @property
     def total(self) -> int:
         return self.accepted + self.rejected + self.owed
 
+    @property
+    def usage(self) -> Usage:
+        return Usage.model_validate(dict(self._usage))
+
     def accept(self, usage: Usage) -> None:
         self.accepted += 1
-        self.usage += usage
+        self.pay(usage)
+
+    def pay(self, usage: Usage) -> None:
+        """Add up plainly: a record a row would cost more than all other counting."""
+        for name, value in usage.__dict__.items():
+            if value:
+                self._usage[name] += value
 
     def merge(self, other: _Stage) -> None:
         self.accepted += other.accepted
         self.rejected += other.rejected
         self.owed += other.owed
         self.reasons.update(other.reasons)
-        self.usage += other.usage
+        self._usage.update(other._usage)
 
     def refuse(self, rejection: Rejection) -> None:
         self.reasons[rejection.reason] += 1
-        self.usage += rejection.usage
+        self.pay(rejection.usage)
         if POLICY[rejection.cause].retry:
             self.owed += 1
         else:

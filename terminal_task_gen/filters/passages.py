@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import orjson
 
-from terminal_task_gen.filters.triggers import Trigger
 from terminal_task_gen.trajectory import Trajectory, find_thinking_end
 
 EVIDENCE_CHARS = 120
@@ -32,7 +31,7 @@ class Passage:
     """By the teacher; else a screen."""
     thought: bool
     """Reasoning that the endpoint gave apart from the content."""
-    triggers: int = ~Trigger.NONE
+    triggers: int = 255
     """Bits of Trigger: the rules that must look at it. All, until somebody has looked."""
 
     @property

@@ -37,7 +37,7 @@ _KEYS = re.compile(
 )
 _NAMED = re.compile(
     r"""(?i:\b\w*(?:api_?key|access_?key|secret(?:_?key)?|auth_?token|access_?token|password|passwd)\w*)
-        \\?["']?\s*[:=]\s*\\?["']?(?P<value>[A-Za-z0-9+/_=.-]{16,})""",
+        \\*["']?\s*[:=]\s*\\*["']?(?P<value>[A-Za-z0-9+/_=.-]{16,})""",
     re.VERBOSE,
 )
 TRIGGERS = (

@@ -11,8 +11,10 @@ from terminal_task_gen.filters.identity import find_leak
 from terminal_task_gen.filters.passages import Passage, decode_escapes, quote
 from terminal_task_gen.filters.secrets import Private, find_emails, find_phones, find_secrets, shorten
 from terminal_task_gen.filters.triggers import Trigger
+from terminal_task_gen.filters.words import open_escapes
 from terminal_task_gen.finding import Finding, Reason, RuleName
 
+_ASCII = bytes(range(128))
 # Unified ideographs with extensions A to H, compatibility ideographs. Kana, Hangul and CJK punctuation are not Chinese.
 SCRIPTS = {
     "han": "\u4e00-\u9fff\u3400-\u4dbf\uf900-\ufaff\U00020000-\U0002fa1f\U00030000-\U000323af",
@@ -50,7 +52,7 @@ def find_identity(case: Case) -> Finding | None:
     for passage in case.passages:
         if not (passage.spoken and passage.triggers & Trigger.IDENTITY):
             continue
-        prose = passage.prose
+        prose = open_escapes(passage.prose)
         leak = find_leak(prose, model=case.trajectory.model, terms=terms, instruction=case.task.instruction)
         if leak is not None:
             reason = Reason.IDENTITY_CLAIM if leak.claimed else Reason.IDENTITY_NAME
@@ -62,7 +64,7 @@ def find_foreign_script(case: Case) -> Finding | None:
     """A letter of a foreign script in reasoning or prose; what is typed into the terminal or shown there is content."""
     expression = _compile_scripts(case.criteria.rules.foreign_script.scripts)
     for passage in case.passages:
-        if not passage.spoken or (passage.text.isascii() and "\\u" not in passage.text):
+        if not passage.spoken or not _may_hold(expression, passage.text):
             continue
         prose = passage.prose
         for text in (prose, decode_escapes(prose)):
@@ -121,6 +123,13 @@ def find_infrastructure_noise(case: Case) -> Finding | None:
 
 def _get_task_finding(case: Case, rule: RuleName) -> Finding | None:
     return next((finding for finding in case.task_findings if finding.rule is rule), None)
+
+
+def _may_hold(expression: re.Pattern[str], text: str) -> bool:
+    """Whether the text, less its ASCII (deleting which is quicker than a search through all of it), has a match."""
+    if "\\u" in text:
+        return True
+    return not text.isascii() and expression.search(text.encode().translate(None, _ASCII).decode()) is not None
 
 
 @lru_cache(maxsize=16)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import IntFlag
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from terminal_task_gen.filters.words import U64, Positions, WordBatch, gather_keys, normalise
 
 
-class Trigger(IntFlag):
-    """Rules that have triggers."""
+class Trigger(IntEnum):
+    """Rules that have triggers, a bit each."""
 
     NONE = 0
     IDENTITY = 1

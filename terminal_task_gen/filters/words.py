@@ -1,8 +1,9 @@
 """The words of many texts at once, hashed: what contamination, near-duplicates and triggers all read.
 
 Normalisation: Unicode NFKC, casefold; words are runs of `\\w` (letters, digits, underscore), all else separates; an
-ideograph and a kana are a word each, for Chinese and Japanese put no spaces. Nothing is stemmed or left out; with
-`mask_numbers` all words of digits alone are one word.
+ideograph and a kana are a word each, as Chinese and Japanese put no spaces; the escapes `\\n`, `\\t`, `\\r` separate
+as the breaks do that they stand for in a JSON reply. Nothing is stemmed or left out; with `mask_numbers` all words of
+digits alone are one word.
 
 Texts are joined into one buffer and cut by numpy: the cost is a few passes over bytes, not a Python object a word. A
 word is its 64-bit hash, the same on every machine; the words themselves are read back from the buffer where needed.
@@ -28,10 +29,10 @@ MAX_HASHED_BYTES = 128
 
 _LOWER = bytes(range(256)).lower()
 _IN_WORD = bytes(1 if byte >= 0x80 or chr(byte).isalnum() or byte == 0x5F else 0 for byte in range(256))
-# The character before comes along: a combining mark may belong to it.
-_FOREIGN = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]+")
+_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+_OPENS_WITH_MARK = "\x1a\x1a"
 _NOT_WORD = re.compile(r"\W+")
-_UNSPACED = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿ｦ-ﾟ\U00020000-\U000323af]")
+_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U000323af]")
 _SMEAR = tuple(np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 _KEEP = np.array([(1 << 8 * size) - 1 for size in range(9)], dtype=np.uint64)
 _NUMBER = np.uint64(0x6E756D626572)
@@ -102,9 +103,13 @@ def split_words(text: str) -> list[str]:
 
 def normalise(text: str) -> bytes:
     """UTF-8 in which every byte from 0x80 belongs to a word; ASCII letters keep their case."""
+    if "\\" in text:
+        text = open_escapes(text)
     if text.isascii():
         return text.encode()
-    return _FOREIGN.sub(lambda found: _fold(found[0]), text).encode()
+    folded = _FOREIGN.sub(lambda found: _fold(found[0]), text)
+    # A combining mark belongs to the ASCII letter before its run, so that such a text is folded as a whole.
+    return (_fold_whole(text) if _OPENS_WITH_MARK in folded else folded).encode()
 
 
 def gather_keys(buffer: bytes, starts: Positions) -> U64:
@@ -115,8 +120,18 @@ def gather_keys(buffer: bytes, starts: Positions) -> U64:
     return np.asarray((whole[places] >> shifts) | (whole[places + 1] << np.uint64(1) << (np.uint64(63) - shifts)))
 
 
+def open_escapes(text: str) -> str:
+    """Escaped line breaks and tabs, of which the strings of a JSON reply are full, as blanks; offsets stay."""
+    return text.replace("\\n", "  ").replace("\\t", "  ").replace("\\r", "  ")
+
+
 @lru_cache(maxsize=1 << 16)
 def _fold(run: str) -> str:
+    """A run of characters beyond ASCII, which NFKC and casefold treat alike within and without their text."""
+    return _OPENS_WITH_MARK if unicodedata.combining(run[0]) else _fold_whole(run)
+
+
+def _fold_whole(run: str) -> str:
     folded = _NOT_WORD.sub(" ", unicodedata.normalize("NFKC", run).casefold())
     return _UNSPACED.sub(lambda found: f" {found[0]} ", folded)
 

@@ -14,6 +14,8 @@ import asyncio
 import os
 import time
 
+import numpy as np
+
 from terminal_task_gen.config import dump_config
 from terminal_task_gen.engine.processes import ProcessCrew
 from terminal_task_gen.errors import UsageError
@@ -98,7 +100,7 @@ async def _write_corpus(run: OpenRun, judging: Judging, draft: CorpusDraft, iden
     parts = await judging.judge_trajectories(tasks, draft.get_spool_path)
     tally = judging.tally
     tally.add_rejections(directory.read_final_rejections(REJECTED, TASKS, Rejection, run.report_damage))
-    tally.add_failures(directory.read_final_rejections(FAILED, TRAJECTORIES, Rejection, run.report_damage))
+    tally.add_failures(_read_final_failures(run, parts))
     digests = {
         field.removeprefix("contents of "): str(value)
         for field, value in identity.fields.get("generate", {}).items()
@@ -108,7 +110,7 @@ async def _write_corpus(run: OpenRun, judging: Judging, draft: CorpusDraft, iden
 
     def finish() -> Report:
         indexes = [part.index for part in parts if part.index is not None]
-        with draft.open_spool(_name_amended(parts)) as spool:
+        with draft.open_spool(len(parts)) as spool:
             amend_rows(indexes, judging.judge_corpus(parts), spool, tally)
         report = tally.build()
         max_bytes = run.config.shard_mb * 1_000_000
@@ -118,8 +120,14 @@ async def _write_corpus(run: OpenRun, judging: Judging, draft: CorpusDraft, iden
     return await asyncio.to_thread(finish)
 
 
-def _name_amended(parts: list[TrajectoryPart]) -> int:
-    return len(parts)
+def _read_final_failures(run: OpenRun, parts: list[TrajectoryPart]) -> list[Rejection]:
+    """The last failure of every attempt that did not succeed after all, by the ids that were read already."""
+    final = {failure.id: failure for failure in run.directory.read_records(FAILED, Rejection, run.report_damage)}
+    names = np.array([name.encode() for name in final], dtype=np.bytes_)
+    for part in parts if final else ():
+        for name in names[np.isin(names, part.ids)].tolist():
+            final.pop(name.decode(), None)
+    return [final[name] for name in sorted(final)]
 
 
 def _count_workers(run: OpenRun) -> int:

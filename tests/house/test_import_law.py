@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "image_check": RECORDS | {"images", "image_build"},
     "taxonomy_lint": RECORDS,
     "token_count": RECORDS,
+    "chunks": RECORDS | {"store"},
     "stage": RECORDS | {"engine", "store"},
     **{
         stage: RECORDS | {"bundle", "config", "token_count", "verifier", stage, "teacher", "sandbox", "store"}

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Record(BaseModel):
-    """Base of everything that goes to disk: frozen, unknown fields refused."""
+    """Base of everything that goes to disk: frozen, unknown fields and NaN refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def content_id(prefix: str, payload: Any) -> str:

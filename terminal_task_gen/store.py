@@ -216,7 +216,7 @@ class RunDirectory:
                 try:
                     yield model.model_validate_json(line)
                 except ValidationError as error:
-                    on_damage(Damage(path, number, _explain_line(line, error)))
+                    on_damage(Damage(path, number, explain_line(line, error)))
 
     def read_final_rejections(
         self, kind: ShardKind, accepted: ShardKind, model: type[RecordT], on_damage: Callable[[Damage], None]
@@ -306,7 +306,8 @@ def _dig(data: Any, path: tuple[str, ...]) -> str:
     return data
 
 
-def _explain_line(line: bytes, error: ValidationError) -> str:
+def explain_line(line: bytes, error: ValidationError) -> str:
+    """Why a line is no record, for a person."""
     try:
         orjson.loads(line)
     except orjson.JSONDecodeError as bad:

@@ -23,7 +23,7 @@ from benchmarks.gates.sample import Sample
 from terminal_task_gen.bundle import build_spec
 from terminal_task_gen.config import GateConfig, SandboxConfig
 from terminal_task_gen.filters.benchmarks import BenchmarkPrompt
-from terminal_task_gen.filters.contamination import build_index
+from terminal_task_gen.filters.contamination import BenchmarkScreen, build_index
 from terminal_task_gen.generate.complaint import RefusedError
 from terminal_task_gen.generate.draft import parse_draft
 from terminal_task_gen.generate.duplicates import Sketches
@@ -61,7 +61,7 @@ class Screening:
         for sample in clean:
             self._sketches[_get_family(sample)].add(sample.name, sample.instruction)
         prompts = [BenchmarkPrompt(benchmark="bench", entry=str(n), text=text) for n, text in enumerate(BENCHMARK)]
-        self._index = build_index(prompts, ngram=GateConfig().ngram)
+        self._index = BenchmarkScreen((build_index(prompts, ngram=GateConfig().ngram),))
 
     def make_screens(self, case: Case) -> Screens:
         own = _get_family(case.sample) if case.defect is None or case.defect.gate != "duplicate" else ""

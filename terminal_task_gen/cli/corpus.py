@@ -1,4 +1,4 @@
-"""`ttg filter`: trajectories → corpus."""
+"""`ttg filter`: trajectories → corpus, or what every rule says of one trajectory."""
 
 from __future__ import annotations
 
@@ -6,35 +6,94 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
 from terminal_task_gen.cli.drive import drive, finish
+from terminal_task_gen.config import Config, load_rules
+from terminal_task_gen.events import StageFinished
+from terminal_task_gen.finding import Action, FilterFacts, RuleName, Ruling
+from terminal_task_gen.pipeline import OpenRun
 
 HELP = """Decide which trajectories are kept, and write RUN/corpus: shards, dropped rows, report, dataset card.
 
-A corpus is a view: it is written anew each time from what is on disk, so try as many rules as you like.
+A corpus is a view: it is written anew each time from what is on disk, so try as many rules as you like. Presets: paper
+(the default), strict, labels-only. Each rule may be set to drop, flag or off, and has parameters: docs/filters.md.
 
 [bold]Examples[/]
 
-  ttg filter runs/first --benchmark terminal-bench-2.jsonl
+  ttg filter runs/first --preset strict
 
-  ttg filter runs/first --set filter.completed_only=true
+  ttg filter runs/first --benchmark my-benchmark.jsonl --set filter.rules.completed=drop
+
+  ttg filter runs/first --rules my-rules.yaml          # the mapping under filter.rules, in a file
+
+  ttg filter runs/first --explain traj-0123456789abcdef
 """
 
 
 def filter_run(
     run: options.RunArgument,
+    preset: Annotated[
+        str | None, typer.Option(help="paper, strict or labels-only.", rich_help_panel=options.WHAT)
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="YAML file: rule → drop|flag|off or parameters.", rich_help_panel=options.WHAT)
+    ] = None,
     benchmark: Annotated[
         list[Path] | None,
-        typer.Option(help="Benchmark to decontaminate against: JSONL or Harbor folder.", rich_help_panel=options.WHAT),
+        typer.Option(
+            help="Benchmark to decontaminate against: JSONL, Harbor folder or .idx.", rich_help_panel=options.WHAT
+        ),
+    ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Write nothing; tell what each rule says of it.", rich_help_panel=options.WHAT),
     ] = None,
     override: options.Override = None,
 ) -> None:
     """See HELP."""
-    config = options.load_run_config(run, options.make_tree(filter__benchmarks=benchmark), override)
-    code = drive(config, [pipeline.filter_corpus])
-    finish(code, summary_of=config.run_dir)
+    given = load_rules(rules) if rules is not None else None
+    flags = options.make_tree(filter__preset=preset, filter__benchmarks=benchmark, filter__rules=given)
+    config = options.load_run_config(run, flags, override)
+    if explain is not None:
+        finish(_explain(config, explain))
+        return
+    finish(drive(config, [pipeline.filter_corpus]), summary_of=config.run_dir)
 
 
 filter_run.__doc__ = HELP
+
+
+def _explain(config: Config, trajectory_id: str) -> int:
+    rulings: list[tuple[FilterFacts, Ruling]] = []
+
+    async def step(run: OpenRun) -> StageFinished:
+        rulings.append(await pipeline.explain_trajectory(run, trajectory_id))
+        return StageFinished("filter", 0, 0, 0, 0.0)
+
+    code = drive(config, [step])
+    for facts, ruling in rulings:
+        _print_ruling(facts, ruling)
+    return code
+
+
+def _print_ruling(facts: FilterFacts, ruling: Ruling) -> None:
+    console = Console()
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for heading in ("rule", "does", "says", "where", "evidence"):
+        table.add_column(heading, overflow="fold")
+    found = {finding.rule: finding for finding in (*ruling.findings, *ruling.flags)}
+    for rule in RuleName:
+        action, finding = facts.actions[rule], found.get(rule)
+        if finding is None:
+            table.add_row(rule, action, "not asked" if action is Action.OFF else "–", style="dim")
+            continue
+        source = f" [{finding.benchmark}: {finding.entry}]" if finding.benchmark else ""
+        table.add_row(rule, action, finding.reason, finding.where, Text(finding.evidence + source))
+    console.print(table)
+    verdict = "kept" if ruling.kept else f"dropped: {ruling.findings[0].reason}"
+    console.print(Text(f"{ruling.trajectory_id} (preset {facts.preset}): {verdict}"))

@@ -117,8 +117,6 @@ def _make_absolute(config: Config) -> Config:
             "taxonomy_dirs": tuple(path.absolute() for path in config.taxonomy_dirs),
             "image_dirs": tuple(path.absolute() for path in config.image_dirs),
             "seed_dirs": tuple(path.absolute() for path in config.seed_dirs),
-            "filter": config.filter.model_copy(
-                update={"benchmarks": tuple(path.absolute() for path in config.filter.benchmarks)}
-            ),
+            "filter": config.filter.make_absolute(),
         }
     )

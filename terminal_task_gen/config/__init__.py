@@ -9,7 +9,7 @@ from terminal_task_gen.config.endpoint import EndpointConfig, ReplicaConfig, Tea
 from terminal_task_gen.config.filtering import FilterConfig
 from terminal_task_gen.config.gates import GateConfig
 from terminal_task_gen.config.generation import GenerateConfig
-from terminal_task_gen.config.load import dump_config, load_config, load_tree
+from terminal_task_gen.config.load import dump_config, load_config, load_rules, load_tree
 from terminal_task_gen.config.mixing import MixRecipe, MixSource
 from terminal_task_gen.config.rollouts import MAX_AUTO, RolloutConfig, SandboxConfig
 from terminal_task_gen.config.tree import Config
@@ -29,5 +29,6 @@ __all__ = [
     "TeacherConfig",
     "dump_config",
     "load_config",
+    "load_rules",
     "load_tree",
 ]

@@ -41,6 +41,12 @@ def load_tree(
         raise UsageError(_explain(error, model, str(path) if path else "configuration")) from error
 
 
+def load_rules(path: Path) -> dict[str, Any]:
+    """A YAML file with what stands under `filter.rules`, as it is or below `rules`. Raises UsageError."""
+    data = _read_yaml(path)
+    return dict(data["rules"]) if isinstance(data.get("rules"), Mapping) and len(data) == 1 else data
+
+
 def dump_config(config: Config) -> str:
     """The resolved configuration as YAML that `load_config` reads back to the same tree."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -91,7 +97,9 @@ def _explain(error: ValidationError, model: type[Record], where: str) -> str:
     if first["type"] == "extra_forbidden":
         known = ", ".join(_list_known_fields(model, first["loc"][:-1]))
         return f"{where}: unknown field {field!r}; known here: {known}"
-    return f"{where}: {field}: {first['msg']} (got {first['input']!r})"
+    message = first["msg"].removeprefix("Value error, ")
+    got = "" if isinstance(first["input"], Mapping) else f" (got {first['input']!r})"
+    return f"{where}: {field}: {message}{got}"
 
 
 def _list_known_fields(model: Any, loc: tuple[int | str, ...]) -> list[str]:

@@ -8,7 +8,7 @@ in the order of the flow for whoever draws them.
 from __future__ import annotations
 
 from terminal_task_gen import __version__
-from terminal_task_gen.finding import RuleName
+from terminal_task_gen.finding import Action, RuleName
 from terminal_task_gen.records import Record, Usage
 
 Counts = dict[str, int]
@@ -60,11 +60,11 @@ class RuleCount(Record):
     """What one rule did."""
 
     rule: RuleName
-    enabled: bool
+    action: Action
     hits: int
-    """Rows it objects to. Where it is switched off these rows are flagged, not dropped."""
+    """Rows it objects to: dropped by it, or flagged where it only flags."""
     alone: int
-    """Rows that no other enabled rule drops."""
+    """Rows that no other rule drops."""
     first: int
     """Rows for which it gives the drop reason; over all rules this sums up to `dropped`."""
 
@@ -92,23 +92,42 @@ class Spread(Record):
 
 
 class BenchmarkHits(Record):
-    """Rows in which words of a benchmark were found first."""
+    """Rows in which words of a benchmark were found, in the instruction or in the turns."""
 
     benchmark: str
     prompts: int
+    ngram: int
+    mask_numbers: bool
     rows: int
+
+
+class ContaminatedRow(Record):
+    """Where words of a benchmark were found, in the words of our text."""
+
+    trajectory: str
+    rule: RuleName
+    where: str
+    benchmark: str
+    entry: str
+    ngram: str
 
 
 class Filtered(Record):
     """trajectories = kept + dropped."""
 
+    preset: str
     kept: int
     dropped: int
     rules: tuple[RuleCount, ...]
+    settings: dict[str, str]
+    """Parameters of the rules that are not off."""
     overlaps: Counts
-    """Rows dropped by exactly this set of rules, as `chinese+identity`."""
-    ngram: int
+    """Rows dropped by exactly this set of rules, as `foreign_script+identity`."""
+    together: dict[str, Counts]
+    """Rule → other rule → rows both object to, dropping or flagging; none where there are none."""
     benchmarks: tuple[BenchmarkHits, ...]
+    contaminated: tuple[ContaminatedRow, ...]
+    """At most 1,000, those with the smallest ids; all are in the rows' own findings and flags."""
 
 
 class Report(Record):

@@ -134,7 +134,7 @@ COLUMN_MEANINGS: dict[str, str] = {
     "prompt_tokens": "tokens sent over all calls, as the endpoint counted",
     "completion_tokens": "tokens received over all calls",
     "gates": "checks the task had passed before it was rolled out",
-    "flags": "what filters that were switched off would have objected to",
+    "flags": "reasons of the rules that objected without dropping the row",
     "drop_reason": "reason code of the first rule that objected",
     "findings": "every objection: rule, reason, where, match, evidence, benchmark, entry",
 }

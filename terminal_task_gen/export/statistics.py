@@ -31,18 +31,19 @@ class Statistics:
     difficulties: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
 
-    def add(self, row: CorpusRow) -> None:
+    def add(self, row: CorpusRow, by: int = 1) -> None:
+        """`by` -1 takes a row back."""
         tokens = estimate_tokens(turn.content for turn in row.conversations)
-        self.count({name: getattr(row, name) for name in _COUNTED}, tokens=tokens)
+        self.count({name: getattr(row, name) for name in _COUNTED}, tokens=tokens, by=by)
 
-    def count(self, row: dict[str, Any], *, tokens: int) -> None:
+    def count(self, row: dict[str, Any], *, tokens: int, by: int = 1) -> None:
         """The same from the row's JSON."""
-        self.turns[row["turns"]] += 1
-        self.token_bins[tokens // TOKEN_BIN] += 1
-        self.reward_bins[int(row["reward"] * REWARD_BINS + 1e-9)] += 1
-        self.domains[row["domain"]] += 1
-        self.difficulties[row["difficulty"]] += 1
-        self.sources[row["source"]] += 1
+        self.turns[row["turns"]] += by
+        self.token_bins[tokens // TOKEN_BIN] += by
+        self.reward_bins[int(row["reward"] * REWARD_BINS + 1e-9)] += by
+        self.domains[row["domain"]] += by
+        self.difficulties[row["difficulty"]] += by
+        self.sources[row["source"]] += by
 
     def merge(self, other: Statistics) -> None:
         for name, counter in vars(other).items():
@@ -54,4 +55,7 @@ class Statistics:
 
     def dump(self) -> dict[str, dict[str, int]]:
         """For JSON: counter → bin → rows, sorted."""
-        return {name: {str(key): counter[key] for key in sorted(counter)} for name, counter in vars(self).items()}
+        return {
+            name: {str(key): counter[key] for key in sorted(counter) if counter[key]}
+            for name, counter in vars(self).items()
+        }

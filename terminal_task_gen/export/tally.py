@@ -1,28 +1,25 @@
-"""Counts records as they stream by, a few integers a row; the rows themselves are not kept. Makes the Report."""
+"""Counts records as they stream by; the rows themselves are not kept. Makes the Report.
+
+Each worker has a tally of its own; they pickle and add up, in any order, to the same report.
+"""
 
 from __future__ import annotations
 
-from array import array
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from terminal_task_gen.errors import POLICY
-from terminal_task_gen.export.report import (
-    BenchmarkHits,
-    Counts,
-    Filtered,
-    Generated,
-    Group,
-    Report,
-    RolledOut,
-    RuleCount,
-    Spread,
-)
-from terminal_task_gen.export.rows import CorpusRow
-from terminal_task_gen.finding import FilterFacts, Judged, RuleName
+from terminal_task_gen.export.effects import RuleEffects
+from terminal_task_gen.export.report import Counts, Generated, Group, Report, RolledOut, Spread
+from terminal_task_gen.export.rows import CorpusRow, DroppedRow
+from terminal_task_gen.finding import FilterFacts, Judged, Ruling
 from terminal_task_gen.records import Usage
 from terminal_task_gen.task import Rejection, Task
 from terminal_task_gen.trajectory import Trajectory
+
+SAMPLED = ("turns", "completion_tokens", "characters", "reward")
+"""Quantities of kept rows whose distribution the report tells."""
 
 
 class Tally:
@@ -35,9 +32,9 @@ class Tally:
         self._verdicts: Counter[str] = Counter()
         self._stop_reasons: Counter[str] = Counter()
         self._tests: Counter[str] = Counter()
-        self._rulings = _Rulings()
+        self._effects = RuleEffects()
         self._groups = {kind: _Groups() for kind in ("domain", "mode", "difficulty")}
-        self._samples = {name: array("d") for name in ("turns", "completion_tokens", "characters", "reward")}
+        self._samples: dict[str, Counter[float]] = {name: Counter() for name in SAMPLED}
         self._models: set[str] = set()
         self._authors: set[str] = set()
 
@@ -65,16 +62,31 @@ class Tally:
     def add_row(self, judged: Judged, row: CorpusRow) -> None:
         """One judged trajectory and the row made of it."""
         self._count_trajectory(judged.trajectory)
-        self._rulings.add(judged)
+        self._effects.add(judged.ruling)
         self._count_groups(judged.task, "trajectories")
-        self._count_groups(judged.task, "kept" if judged.ruling.kept else "dropped")
         if judged.trajectory.verdict.passed:
             self._count_groups(judged.task, "passed")
-        if judged.ruling.kept:
-            self._samples["turns"].append(row.turns)
-            self._samples["completion_tokens"].append(row.completion_tokens)
-            self._samples["characters"].append(sum(len(turn.content) for turn in row.conversations))
-            self._samples["reward"].append(row.reward)
+        self._count_fate(row, 1)
+
+    def amend(self, before: CorpusRow, after: CorpusRow, ruling: Ruling) -> None:
+        """A row of which more became known when all had been read; `ruling` is what came on top."""
+        self._effects.amend(before, ruling)
+        self._count_fate(before, -1)
+        self._count_fate(after, 1)
+
+    def merge(self, other: Tally) -> None:
+        """Add another tally's counts to this one."""
+        self._generation.merge(other._generation)
+        self._rollouts.merge(other._rollouts)
+        for name in ("_verdicts", "_stop_reasons", "_tests"):
+            getattr(self, name).update(getattr(other, name))
+        self._effects.merge(other._effects)
+        for kind, groups in other._groups.items():
+            self._groups[kind].merge(groups)
+        for sample, counter in other._samples.items():
+            self._samples[sample].update(counter)
+        self._models |= other._models
+        self._authors |= other._authors
 
     def build(self) -> Report:
         return Report(
@@ -88,7 +100,7 @@ class Tally:
                 usage=_round_cost(self._generation.usage),
             ),
             rolled_out=self._build_rollouts(),
-            filtered=self._rulings.build(self._facts),
+            filtered=self._effects.build(self._facts),
             domains=self._groups["domain"].build(),
             modes=self._groups["mode"].build(),
             difficulties=self._groups["difficulty"].build(),
@@ -122,7 +134,8 @@ class Tally:
     def _count_trajectory(self, trajectory: Trajectory) -> None:
         verdict = trajectory.verdict
         ending = "passed" if verdict.passed else "partial" if verdict.reward > 0 else "zero"
-        self._rollouts.accept(trajectory.usage + trajectory.wasted_usage)
+        self._rollouts.accept(trajectory.usage)
+        self._rollouts.pay(trajectory.wasted_usage)
         self._stop_reasons[trajectory.stop_reason] += 1
         self._models.add(trajectory.model)
         self._verdicts[ending] += 1
@@ -130,6 +143,17 @@ class Tally:
         self._verdicts["recovered"] += _recovered(trajectory)
         self._tests.update(test.status for test in verdict.tests)
         self._verdicts["crashed_tests"] += any(test.status == "crashed" for test in verdict.tests)
+
+    def _count_fate(self, row: CorpusRow, by: int) -> None:
+        """Of a row as it goes into the corpus, or (`by` -1) as it does not after all."""
+        kept = not isinstance(row, DroppedRow)
+        for kind, groups in self._groups.items():
+            groups.add(getattr(row, kind), "kept" if kept else "dropped", by)
+        if kept:
+            self._samples["turns"][row.turns] += by
+            self._samples["completion_tokens"][row.completion_tokens] += by
+            self._samples["characters"][sum(len(turn.content) for turn in row.conversations)] += by
+            self._samples["reward"][row.reward] += by
 
     def _count_groups(self, task: Task, word: str) -> None:
         self._groups["domain"].add(task.domain, word)
@@ -143,19 +167,36 @@ class _Stage:
     def __init__(self) -> None:
         self.accepted = self.rejected = self.owed = 0
         self.reasons: Counter[str] = Counter()
-        self.usage = Usage()
+        self._usage: Counter[str] = Counter()
 
     @property
     def total(self) -> int:
         return self.accepted + self.rejected + self.owed
 
+    @property
+    def usage(self) -> Usage:
+        return Usage.model_validate(dict(self._usage))
+
     def accept(self, usage: Usage) -> None:
         self.accepted += 1
-        self.usage += usage
+        self.pay(usage)
+
+    def pay(self, usage: Usage) -> None:
+        """Add up plainly: a record a row would cost more than all other counting."""
+        for name, value in usage.__dict__.items():
+            if value:
+                self._usage[name] += value
+
+    def merge(self, other: _Stage) -> None:
+        self.accepted += other.accepted
+        self.rejected += other.rejected
+        self.owed += other.owed
+        self.reasons.update(other.reasons)
+        self._usage.update(other._usage)
 
     def refuse(self, rejection: Rejection) -> None:
         self.reasons[rejection.reason] += 1
-        self.usage += rejection.usage
+        self.pay(rejection.usage)
         if POLICY[rejection.cause].retry:
             self.owed += 1
         else:
@@ -168,51 +209,15 @@ class _Groups:
     def __init__(self) -> None:
         self._counters: dict[str, Counter[str]] = {}
 
-    def add(self, name: str, word: str) -> None:
-        self._counters.setdefault(name, Counter())[word] += 1
+    def add(self, name: str, word: str, by: int = 1) -> None:
+        self._counters.setdefault(name, Counter())[word] += by
+
+    def merge(self, other: _Groups) -> None:
+        for name, counter in other._counters.items():
+            self._counters.setdefault(name, Counter()).update(counter)
 
     def build(self) -> tuple[Group, ...]:
         return tuple(Group(name=name, **counter) for name, counter in sorted(self._counters.items()))
-
-
-class _Rulings:
-    """What the rules did, alone and together."""
-
-    def __init__(self) -> None:
-        self._kept = 0
-        self._sets: Counter[tuple[RuleName, ...]] = Counter()
-        self._flags: Counter[str] = Counter()
-        self._benchmarks: Counter[str] = Counter()
-
-    def add(self, judged: Judged) -> None:
-        ruling = judged.ruling
-        self._kept += ruling.kept
-        self._sets[tuple(finding.rule for finding in ruling.findings)] += 1
-        self._flags.update(flag.rule for flag in ruling.flags)
-        self._benchmarks.update(finding.benchmark for finding in (*ruling.findings, *ruling.flags) if finding.benchmark)
-
-    def build(self, facts: FilterFacts) -> Filtered:
-        together = {rules: rows for rules, rows in self._sets.items() if rules}
-        return Filtered(
-            kept=self._kept,
-            dropped=sum(together.values()),
-            rules=tuple(self._count_rule(rule, enabled=rule in facts.enabled) for rule in RuleName),
-            overlaps=_sort({"+".join(sorted(rules)): rows for rules, rows in together.items()}),
-            ngram=facts.ngram,
-            benchmarks=tuple(
-                BenchmarkHits(benchmark=name, prompts=prompts, rows=self._benchmarks[name])
-                for name, prompts in facts.benchmark_prompts.items()
-            ),
-        )
-
-    def _count_rule(self, rule: RuleName, *, enabled: bool) -> RuleCount:
-        return RuleCount(
-            rule=rule,
-            enabled=enabled,
-            hits=sum(rows for rules, rows in self._sets.items() if rule in rules) + self._flags[rule],
-            alone=self._sets[(rule,)],
-            first=sum(rows for rules, rows in self._sets.items() if rules[:1] == (rule,)),
-        )
 
 
 def _recovered(trajectory: Trajectory) -> bool:
@@ -229,16 +234,27 @@ def _sort(counts: Counter[str] | Counts) -> Counts:
     return {str(word): counts[word] for word in sorted(counts)}
 
 
-def _spread(values: array[float]) -> Spread:
-    if not values:
+def _spread(values: Counter[float]) -> Spread:
+    """Of values and how often each came."""
+    ordered = sorted((value, times) for value, times in values.items() if times)
+    if not ordered:
         return Spread()
-    ordered = sorted(values)
-    count, middle = len(ordered), len(ordered) // 2
-    total = sum(ordered)
+    count = sum(times for _, times in ordered)
+    total = math.fsum(value * times for value, times in ordered)
+    middle = count // 2
     return Spread(
         mean=round(total / count, 4),
-        median=ordered[middle] if count % 2 else (ordered[middle - 1] + ordered[middle]) / 2,
-        p90=ordered[-(-9 * count // 10) - 1],
-        largest=ordered[-1],
+        median=_pick(ordered, middle) if count % 2 else (_pick(ordered, middle - 1) + _pick(ordered, middle)) / 2,
+        p90=_pick(ordered, -(-9 * count // 10) - 1),
+        largest=ordered[-1][0],
         total=round(total, 4),
     )
+
+
+def _pick(ordered: Sequence[tuple[float, int]], place: int) -> float:
+    """The value at a place, counted from 0, of all values in order."""
+    for value, times in ordered:
+        if place < times:
+            return value
+        place -= times
+    raise IndexError(place)

@@ -1,31 +1,42 @@
-"""Word n-gram overlap of a text with benchmark prompts.
+"""Word n-gram overlap of texts with benchmark prompts.
 
-Normalisation: Unicode NFKC, casefold, words are runs of `\\w` (letters, digits, underscore); all else separates.
-Nothing is stemmed, masked or left out. Two texts overlap when they share `ngram` words in a row. A prompt of fewer
-words is sought as a whole in the text, a text of fewer words as a whole in the prompts; below MIN_CONTAINED_WORDS the
-two must be equal, for "fix the bug" stands in anything.
+Two texts overlap when they share `ngram` words in a row, normalised as words.py says. A prompt of fewer words is sought
+as a whole in the text; below MIN_CONTAINED_WORDS (in a conversation: MIN_SPOKEN_WORDS) the two must be equal, for "fix
+the bug" stands in anything. An instruction of fewer words is sought as a whole in the prompts, where their text is at
+hand: an index file holds hashes of whole n-grams alone, since those of shorter ones could be guessed back into text.
+
+What every contaminated text must contain is the hash of one n-gram: a table of bits says of nearly all others that
+they are in no benchmark, and only what passes it is looked up.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from terminal_task_gen.filters.benchmarks import BenchmarkPrompt
 from terminal_task_gen.filters.passages import quote
+from terminal_task_gen.filters.words import U64, WordBatch, split_texts
+from terminal_task_gen.finding import BenchmarkFacts
 
 MIN_CONTAINED_WORDS = 4
+MIN_SPOKEN_WORDS = 8
 
-_WORD = re.compile(r"\w+")
+_GATE_BITS = 20
 
 
 @dataclass(frozen=True)
 class Overlap:
     """The first words, in the text's order, that a benchmark has too."""
 
-    prompt: BenchmarkPrompt
+    benchmark: str
+    entry: str
     words: str
     """Normalised, one space between them."""
     evidence: str
@@ -33,81 +44,196 @@ class Overlap:
     """The prompt, or the text, was shorter than an n-gram and matched as a whole."""
 
 
+class Whole(NamedTuple):
+    """A prompt of fewer words than an n-gram."""
+
+    words: int
+    hash: int
+    entry: int
+
+
 @dataclass(frozen=True)
 class BenchmarkIndex:
-    """Benchmark prompts, cut up for look-up. Built once, read by many; plain data, so it travels to other processes."""
+    """One benchmark, cut up for look-up: hashes and the names of its entries, no text."""
+
+    benchmark: str
+    ngram: int
+    mask_numbers: bool
+    entries: tuple[str, ...]
+    hashes: U64
+    """Of n-grams, sorted, each once."""
+    owners: NDArray[np.uint32]
+    """n-gram → the first entry that has it."""
+    wholes: tuple[Whole, ...] = ()
+    inner: dict[int, dict[int, int]] = field(default_factory=dict)
+    """Words → hash → entry, of runs shorter than an n-gram; never in a file."""
+
+    def describe(self) -> BenchmarkFacts:
+        return BenchmarkFacts(prompts=len(self.entries), ngram=self.ngram, mask_numbers=self.mask_numbers)
+
+
+def build_indexes(prompts: Sequence[BenchmarkPrompt], *, ngram: int, mask_numbers: bool) -> list[BenchmarkIndex]:
+    """An index a benchmark, in the order in which they first appear."""
+    by_name: dict[str, list[BenchmarkPrompt]] = defaultdict(list)
+    for prompt in prompts:
+        by_name[prompt.benchmark].append(prompt)
+    return [build_index(some, ngram=ngram, mask_numbers=mask_numbers) for some in by_name.values()]
+
+
+def build_index(prompts: Sequence[BenchmarkPrompt], *, ngram: int, mask_numbers: bool = False) -> BenchmarkIndex:
+    """Cut up the prompts of one benchmark."""
+    batch = split_texts([prompt.text for prompt in prompts], mask_numbers=mask_numbers)
+    counts = np.diff(batch.bounds)
+    hashes, owners = _list_grams(batch, ngram)
+    inner = {size: _map_grams(batch, size) for size in range(MIN_CONTAINED_WORDS, ngram)}
+    wholes = tuple(
+        Whole(size, int(batch.hash_grams(size)[batch.bounds[entry]]), entry)
+        for entry, size in enumerate(counts.tolist())
+        if 0 < size < ngram
+    )
+    entries = tuple(prompt.entry for prompt in prompts)
+    return BenchmarkIndex(prompts[0].benchmark, ngram, mask_numbers, entries, hashes, owners, wholes, inner)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Indexes that were cut in the same way, as one."""
 
     ngram: int
-    prompts: tuple[BenchmarkPrompt, ...]
-    grams: Mapping[str, int]
-    """n-gram → number of the first prompt that has it."""
-    wholes: Mapping[int, Mapping[str, int]]
-    """Length in words → prompts of that length (below `ngram`) → number."""
-    padded: tuple[str, ...]
-    """Each prompt's words with a space on either side, for texts that are shorter than an n-gram."""
+    mask_numbers: bool
+    indexes: tuple[BenchmarkIndex, ...]
+
+    @cached_property
+    def table(self) -> tuple[U64, NDArray[np.uint32], NDArray[np.uint32]]:
+        """Hash, index and entry of all n-grams, sorted by hash; of equal ones the first index's first."""
+        hashes = np.concatenate([index.hashes for index in self.indexes])
+        numbers = np.repeat(np.arange(len(self.indexes), dtype=np.uint32), [len(i.hashes) for i in self.indexes])
+        order = np.argsort(hashes, kind="stable")
+        owners = np.concatenate([index.owners for index in self.indexes])
+        return hashes[order], numbers[order], owners[order]
+
+    @cached_property
+    def gate(self) -> NDArray[np.bool_]:
+        gate = np.zeros(1 << _GATE_BITS, dtype=np.bool_)
+        gate[self.table[0] >> np.uint64(64 - _GATE_BITS)] = True
+        return gate
+
+    @cached_property
+    def wholes(self) -> dict[int, dict[int, tuple[BenchmarkIndex, int]]]:
+        """Words → hash → index and entry."""
+        found: dict[int, dict[int, tuple[BenchmarkIndex, int]]] = defaultdict(dict)
+        for index in self.indexes:
+            for whole in index.wholes:
+                found[whole.words].setdefault(whole.hash, (index, whole.entry))
+        return dict(sorted(found.items(), reverse=True))
+
+
+class _Hit(NamedTuple):
+    word: int
+    size: int
+    source: BenchmarkIndex
+    entry: int
+
+
+@dataclass(frozen=True)
+class BenchmarkScreen:
+    """Any number of benchmarks. Built once, read by many; plain data, so it travels to other processes."""
+
+    indexes: tuple[BenchmarkIndex, ...] = ()
+
+    @cached_property
+    def _kinds(self) -> tuple[_Kind, ...]:
+        groups: dict[tuple[int, bool], list[BenchmarkIndex]] = defaultdict(list)
+        for index in self.indexes:
+            groups[index.ngram, index.mask_numbers].append(index)
+        return tuple(_Kind(*cut, tuple(group)) for cut, group in groups.items())
+
+    def find_in_instructions(self, texts: Sequence[str]) -> dict[int, Overlap]:
+        """Text → its first overlap."""
+        plain = split_texts(texts)
+        return self._find(plain, texts, least_whole=MIN_CONTAINED_WORDS, inside=True)
+
+    def find_in_turns(self, batch: WordBatch, texts: Sequence[str]) -> dict[int, Overlap]:
+        """Text → its first overlap. `batch` is the texts cut up without masking."""
+        return self._find(batch, texts, least_whole=MIN_SPOKEN_WORDS, inside=False)
+
+    def _find(self, plain: WordBatch, texts: Sequence[str], *, least_whole: int, inside: bool) -> dict[int, Overlap]:
+        found: dict[int, Overlap] = {}
+        for kind in self._kinds:
+            batch = split_texts(texts, mask_numbers=True) if kind.mask_numbers else plain
+            hits = [*_find_grams(batch, kind), *_find_wholes(batch, kind, least_whole)]
+            if inside:
+                hits += _find_inside(batch, kind)
+            for hit in sorted(hits, key=lambda hit: hit.word):
+                found.setdefault(batch.find_text(hit.word), _show(batch, hit))
+        return found
 
     def find_overlap(self, text: str) -> Overlap | None:
-        """The first overlap of `text` with any prompt, or None."""
-        words = split_words(text)
-        if len(words) < self.ngram:
-            return self._find_short(text, words)
-        for size, table in ((self.ngram, self.grams), *self.wholes.items()):
-            for start, gram in enumerate(_list_grams(words, size)):
-                number = table.get(gram)
-                if number is not None and size >= min(MIN_CONTAINED_WORDS, self.ngram):
-                    return self._show(text, number, start=start, size=size, whole=size < self.ngram)
-        return None
-
-    def _find_short(self, text: str, words: list[str]) -> Overlap | None:
-        joined = " ".join(words)
-        contained = len(words) >= MIN_CONTAINED_WORDS
-        for number, padded in enumerate(self.padded):
-            if joined and (padded == f" {joined} " or (contained and f" {joined} " in padded)):
-                return self._show(text, number, start=0, size=len(words), whole=True)
-        for size, table in self.wholes.items():
-            for start, gram in enumerate(_list_grams(words, size)):
-                if gram in table and size >= MIN_CONTAINED_WORDS:
-                    return self._show(text, table[gram], start=start, size=size, whole=True)
-        return None
-
-    def _show(self, text: str, number: int, *, start: int, size: int, whole: bool) -> Overlap:
-        normal = _normalise(text)
-        spans = [found.span() for found in _WORD.finditer(normal)][start : start + size]
-        words = " ".join(normal[left:right] for left, right in spans)
-        evidence = quote(normal, spans[0][0], spans[-1][1])
-        return Overlap(prompt=self.prompts[number], words=words, evidence=evidence, whole=whole)
+        """The first overlap of one instruction with any prompt."""
+        return self.find_in_instructions([text]).get(0)
 
 
-def build_index(prompts: Sequence[BenchmarkPrompt], *, ngram: int) -> BenchmarkIndex:
-    """Cut up the prompts. About 200 bytes of memory a word of benchmark text."""
-    grams: dict[str, int] = {}
-    wholes: dict[int, dict[str, int]] = {}
-    padded: list[str] = []
-    for number, prompt in enumerate(prompts):
-        words = split_words(prompt.text)
-        padded.append(f" {' '.join(words)} ")
-        if 0 < len(words) < ngram:
-            wholes.setdefault(len(words), {}).setdefault(" ".join(words), number)
-        for gram in _list_grams(words, ngram):
-            grams.setdefault(gram, number)
-    return BenchmarkIndex(
-        ngram=ngram,
-        prompts=tuple(prompts),
-        grams=grams,
-        wholes=dict(sorted(wholes.items(), reverse=True)),
-        padded=tuple(padded),
+def _find_grams(batch: WordBatch, kind: _Kind) -> Iterable[_Hit]:
+    grams = batch.hash_grams(kind.ngram)
+    maybe = np.flatnonzero(kind.gate[grams >> np.uint64(64 - _GATE_BITS)])
+    hashes, numbers, owners = kind.table
+    if not len(maybe) or not len(hashes):
+        return
+    places = np.minimum(np.searchsorted(hashes, grams[maybe]), len(hashes) - 1)
+    for word, place in zip(maybe.tolist(), places.tolist(), strict=True):
+        if hashes[place] == grams[word] and _fits(batch, word, kind.ngram):
+            yield _Hit(word, kind.ngram, kind.indexes[numbers[place]], int(owners[place]))
+
+
+def _find_wholes(batch: WordBatch, kind: _Kind, least: int) -> Iterable[_Hit]:
+    for size, table in kind.wholes.items():
+        grams = batch.hash_grams(size)
+        keys = np.fromiter(table, dtype=np.uint64, count=len(table))
+        for word in np.flatnonzero(np.isin(grams, keys)).tolist():
+            text = batch.find_text(word)
+            equal = batch.bounds[text + 1] - batch.bounds[text] == size
+            if _fits(batch, word, size) and (size >= min(least, kind.ngram) or equal):
+                yield _Hit(word, size, *table[int(grams[word])])
+
+
+def _find_inside(batch: WordBatch, kind: _Kind) -> Iterable[_Hit]:
+    for text, size in enumerate(np.diff(batch.bounds).tolist()):
+        if MIN_CONTAINED_WORDS <= size < kind.ngram:
+            word = int(batch.bounds[text])
+            gram = int(batch.hash_grams(size)[word])
+            for index in kind.indexes:
+                if gram in index.inner.get(size, ()):
+                    yield _Hit(word, size, index, index.inner[size][gram])
+
+
+def _fits(batch: WordBatch, word: int, size: int) -> bool:
+    return word + size <= int(batch.bounds[batch.find_text(word) + 1])
+
+
+def _show(batch: WordBatch, hit: _Hit) -> Overlap:
+    text = batch.find_text(hit.word)
+    base, end = int(batch.offsets[text]), int(batch.offsets[text + 1]) - 1
+    left, right = int(batch.starts[hit.word]), int(batch.ends[hit.word + hit.size - 1])
+    before = batch.buffer[base:left].decode()
+    inner = batch.buffer[left:right].decode()
+    return Overlap(
+        benchmark=hit.source.benchmark,
+        entry=hit.source.entries[hit.entry],
+        words=batch.join(hit.word, hit.size),
+        evidence=quote(before + inner + batch.buffer[right:end].decode(), len(before), len(before) + len(inner)),
+        whole=hit.size < hit.source.ngram,
     )
 
 
-def split_words(text: str) -> list[str]:
-    """Normalised words in order."""
-    return _WORD.findall(_normalise(text))
+def _list_grams(batch: WordBatch, size: int) -> tuple[U64, NDArray[np.uint32]]:
+    """Sorted hashes, each once, and the first text that has each."""
+    grams = batch.hash_grams(size)
+    fitting = np.flatnonzero(batch.fits(size)[: len(grams)])
+    hashes, first = np.unique(grams[fitting], return_index=True)
+    owners = np.searchsorted(batch.bounds, fitting[first], side="right") - 1
+    return hashes, owners.astype(np.uint32)
 
 
-def _normalise(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
-
-
-def _list_grams(words: Sequence[str], size: int) -> Iterator[str]:
-    for start in range(len(words) - size + 1):
-        yield " ".join(words[start : start + size])
+def _map_grams(batch: WordBatch, size: int) -> dict[int, int]:
+    hashes, owners = _list_grams(batch, size)
+    return dict(zip(hashes.tolist(), owners.tolist(), strict=True))

@@ -1,13 +1,13 @@
-"""The teacher's own words in a trajectory, with their places, and how to quote them.
+"""The texts of a trajectory with their places, who speaks in them, and how to quote them.
 
-Observations are never the teacher's words. Keystrokes are, but what is typed into a file or a command line may belong
-to the task, so rules about who speaks look at `Passage.prose`, where keystrokes are blanked out.
+What the teacher was given at the start (prompt, instruction, first screen) is no passage; the instruction is judged
+with the task. Observations are never the teacher's words. Keystrokes are, but what is typed into a file or a command
+line may belong to the task, so rules about who speaks look at `Passage.prose`, where keystrokes are blanked out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import orjson
@@ -20,12 +20,23 @@ EVIDENCE_CHARS = 120
 _KEYSTROKES = re.compile(r'("keystrokes"\s*:\s*")((?:[^"\\]|\\.)*)', re.DOTALL)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Passage:
-    """One piece of text that the teacher wrote."""
+    """One piece of text."""
 
-    where: str
+    message: int
+    """Counts from 0."""
     text: str
+    spoken: bool
+    """By the teacher; else a screen."""
+    thought: bool
+    """Reasoning that the endpoint gave apart from the content."""
+    triggers: int = 255
+    """Bits of Trigger: the rules that must look at it. All, until somebody has looked."""
+
+    @property
+    def where(self) -> str:
+        return f"message {self.message} reasoning" if self.thought else f"message {self.message}"
 
     @property
     def prose(self) -> str:
@@ -33,14 +44,17 @@ class Passage:
         return _KEYSTROKES.sub(lambda found: found[1] + " " * len(found[2]), self.text)
 
 
-def list_passages(trajectory: Trajectory) -> Iterator[Passage]:
-    """Reasoning, then content, of every assistant message in order."""
-    for index, message in enumerate(trajectory.messages):
-        if message.role != "assistant":
+def list_passages(trajectory: Trajectory) -> list[Passage]:
+    """Every message in order from the first reply on; reasoning before content."""
+    passages: list[Passage] = []
+    for number, message in enumerate(trajectory.messages):
+        spoken = message.role == "assistant"
+        if not (spoken or passages):
             continue
-        if message.reasoning:
-            yield Passage(f"message {index} reasoning", message.reasoning)
-        yield Passage(f"message {index}", message.content)
+        if spoken and message.reasoning:
+            passages.append(Passage(number, message.reasoning, True, True))
+        passages.append(Passage(number, message.content, spoken, False))
+    return passages
 
 
 def decode_escapes(text: str) -> str:

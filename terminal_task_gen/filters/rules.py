@@ -1,176 +1,137 @@
-"""The rules, in the order in which they give the reason. Polarity: a finding drops the row.
+"""The rules, in the order in which they give the reason. Polarity: a finding of a rule that drops drops the row.
 
-A rule is a plain function (task, trajectory, criteria) → Finding | None: no state, no files, no clock, so that rulings
-are the same anywhere and a filter can be run again over what is on disk. A further rule is a function, a name in
-finding.py and a line in RULES. All rules are asked about every row, also those switched off, which only flag it.
+A rule is a plain function case → Finding | None: no state, no files, no clock, so that rulings are the same anywhere
+and a filter can be run again over what is on disk. Two rules need the whole corpus (`CORPUS_RULES`) and are asked when
+all of it has been read. A further rule is a function, a name in finding.py, a field in config/filtering.py and a line
+in RULES. All rules that are not off are asked about every row; what they do about it is the preset's business.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from terminal_task_gen.config import FilterConfig
-from terminal_task_gen.filters.benchmarks import read_benchmarks
-from terminal_task_gen.filters.contamination import BenchmarkIndex, build_index
-from terminal_task_gen.filters.identity import find_leak
-from terminal_task_gen.filters.passages import Passage, decode_escapes, list_passages, quote
-from terminal_task_gen.finding import FilterFacts, Finding, Reason, RuleName, Ruling
+from terminal_task_gen.filters import conduct, outcomes, speech
+from terminal_task_gen.filters.commands import COMMAND_TRIGGERS, NOISE_TRIGGERS
+from terminal_task_gen.filters.criteria import Case, Criteria, report_overlap
+from terminal_task_gen.filters.identity import list_triggers, needs_no_trigger
+from terminal_task_gen.filters.passages import list_passages
+from terminal_task_gen.filters.secrets import TRIGGERS as SECRET_TRIGGERS
+from terminal_task_gen.filters.similarity import Signatures, sign
+from terminal_task_gen.filters.triggers import Trigger, TriggerTable, build_table
+from terminal_task_gen.filters.words import split_texts
+from terminal_task_gen.finding import Action, Finding, RuleName, Ruling
 from terminal_task_gen.task import Task
 from terminal_task_gen.trajectory import Trajectory
-
-# Unified ideographs with extensions A to H, compatibility ideographs. Kana, Hangul and CJK punctuation are not Chinese.
-_IDEOGRAPHS = re.compile("[\u4e00-\u9fff\u3400-\u4dbf\uf900-\ufaff\U00020000-\U0002fa1f\U00030000-\U000323af]+")
-
-
-@dataclass(frozen=True)
-class Criteria:
-    """What the rules need to know. Plain data: travels to other processes."""
-
-    enabled: frozenset[RuleName]
-    benchmarks: BenchmarkIndex
-    identity_terms: tuple[str, ...]
-
-    def describe(self) -> FilterFacts:
-        """What the report says about them."""
-        return FilterFacts(
-            enabled=tuple(rule.name for rule in RULES if rule.name in self.enabled),
-            ngram=self.benchmarks.ngram,
-            benchmark_prompts=dict(Counter(prompt.benchmark for prompt in self.benchmarks.prompts)),
-        )
 
 
 class Rule(NamedTuple):
     """A rule under its name."""
 
     name: RuleName
-    find: Callable[[Task, Trajectory, Criteria], Finding | None]
-
-
-def build_criteria(config: FilterConfig) -> Criteria:
-    """Read the benchmarks and settle which rules are on. Raises UsageError naming the benchmark file and line."""
-    switched_on = {rule.name for rule in RULES if getattr(config, rule.name, True)}
-    return Criteria(
-        enabled=frozenset(switched_on),
-        benchmarks=build_index(read_benchmarks(config.benchmarks), ngram=config.ngram),
-        identity_terms=config.identity_terms,
-    )
-
-
-def apply_rules(task: Task, trajectory: Trajectory, criteria: Criteria) -> Ruling:
-    """Every objection of every rule to one trajectory."""
-    findings = [finding for rule in RULES if (finding := rule.find(task, trajectory, criteria)) is not None]
-    return Ruling(
-        trajectory_id=trajectory.id,
-        findings=tuple(f for f in findings if f.rule in criteria.enabled),
-        flags=tuple(f for f in findings if f.rule not in criteria.enabled),
-    )
-
-
-def find_empty(task: Task, trajectory: Trajectory, criteria: Criteria) -> Finding | None:
-    """Drops a row in which the teacher never spoke (its time was up before the first reply): nothing to learn from."""
-    if any(message.role == "assistant" for message in trajectory.messages):
-        return None
-    return Finding(
-        rule=RuleName.EMPTY,
-        reason=Reason.NO_REPLY,
-        where="trajectory",
-        match="",
-        evidence=f"no assistant message; stopped: {trajectory.stop_reason}",
-    )
-
-
-def find_contamination(task: Task, trajectory: Trajectory, criteria: Criteria) -> Finding | None:
-    """Drops a row whose task's instruction shares words in a row with a benchmark prompt."""
-    overlap = criteria.benchmarks.find_overlap(task.instruction)
-    if overlap is None:
-        return None
-    return Finding(
-        rule=RuleName.CONTAMINATION,
-        reason=Reason.BENCHMARK_WHOLE if overlap.whole else Reason.BENCHMARK_NGRAM,
-        where="instruction",
-        match=overlap.words,
-        evidence=overlap.evidence,
-        benchmark=overlap.prompt.benchmark,
-        entry=overlap.prompt.entry,
-    )
-
-
-def find_identity(task: Task, trajectory: Trajectory, criteria: Criteria) -> Finding | None:
-    """Drops a row in which the teacher says, in reasoning or prose, what it is or who made it."""
-    for passage in list_passages(trajectory):
-        prose = passage.prose
-        leak = find_leak(prose, model=trajectory.model, terms=criteria.identity_terms, instruction=task.instruction)
-        if leak is not None:
-            return Finding(
-                rule=RuleName.IDENTITY,
-                reason=Reason.IDENTITY_CLAIM if leak.claimed else Reason.IDENTITY_NAME,
-                where=passage.where,
-                match=prose[leak.start : leak.end],
-                evidence=quote(passage.text, leak.start, leak.end),
-            )
-    return None
-
-
-def find_chinese(task: Task, trajectory: Trajectory, criteria: Criteria) -> Finding | None:
-    """Drops a row with a CJK ideograph in what the teacher wrote, keystrokes included; observations do not count."""
-    for passage in list_passages(trajectory):
-        finding = _find_ideographs(passage)
-        if finding is not None:
-            return finding
-    return None
-
-
-def find_incomplete(task: Task, trajectory: Trajectory, criteria: Criteria) -> Finding | None:
-    """Drops a row whose teacher did not say, twice, that it was done."""
-    if trajectory.completed:
-        return None
-    return Finding(
-        rule=RuleName.COMPLETED_ONLY,
-        reason=Reason.NOT_COMPLETED,
-        where="trajectory",
-        match="",
-        evidence=f"stopped: {trajectory.stop_reason} after {len(trajectory.steps)} turns",
-    )
-
-
-def find_unsolved(task: Task, trajectory: Trajectory, criteria: Criteria) -> Finding | None:
-    """Drops a row for which not every test passed."""
-    if trajectory.verdict.passed:
-        return None
-    failed = ", ".join(test.name for test in trajectory.verdict.tests if test.status != "passed")
-    evidence = f"reward {trajectory.verdict.reward:g}; not passed: {failed or 'no result'}"
-    return Finding(
-        rule=RuleName.SUCCESS_ONLY,
-        reason=Reason.NOT_SOLVED,
-        where="verdict",
-        match="",
-        evidence=quote(evidence, 0, len(evidence)),
-    )
-
-
-def _find_ideographs(passage: Passage) -> Finding | None:
-    for text in (passage.text, decode_escapes(passage.text)):
-        found = _IDEOGRAPHS.search(text)
-        if found is not None:
-            return Finding(
-                rule=RuleName.CHINESE,
-                reason=Reason.CHINESE_CHARACTERS,
-                where=passage.where,
-                match=found[0],
-                evidence=quote(text, *found.span()),
-            )
-    return None
+    find: Callable[[Case], Finding | None]
 
 
 RULES: tuple[Rule, ...] = (
-    Rule(RuleName.EMPTY, find_empty),
-    Rule(RuleName.CONTAMINATION, find_contamination),
-    Rule(RuleName.IDENTITY, find_identity),
-    Rule(RuleName.CHINESE, find_chinese),
-    Rule(RuleName.COMPLETED_ONLY, find_incomplete),
-    Rule(RuleName.SUCCESS_ONLY, find_unsolved),
+    Rule(RuleName.EMPTY, conduct.find_empty),
+    Rule(RuleName.CONTAMINATION, speech.find_contamination),
+    Rule(RuleName.CONTAMINATED_TURNS, speech.find_contaminated_turns),
+    Rule(RuleName.IDENTITY, speech.find_identity),
+    Rule(RuleName.FOREIGN_SCRIPT, speech.find_foreign_script),
+    Rule(RuleName.SECRETS, speech.find_secret),
+    Rule(RuleName.PERSONAL_DATA, speech.find_personal_data),
+    Rule(RuleName.TAMPERED, outcomes.find_tampered),
+    Rule(RuleName.VERIFIER_SUSPECT, outcomes.find_verifier_suspect),
+    Rule(RuleName.INFRASTRUCTURE_NOISE, speech.find_infrastructure_noise),
+    Rule(RuleName.RISKY_COMMANDS, conduct.find_risky_commands),
+    Rule(RuleName.INVALID_TURNS, conduct.find_invalid_turns),
+    Rule(RuleName.REPETITION, conduct.find_repetition),
+    Rule(RuleName.FEW_TURNS, conduct.find_few_turns),
+    Rule(RuleName.OVER_LENGTH, conduct.find_over_length),
+    Rule(RuleName.COMPLETED, outcomes.find_incomplete),
+    Rule(RuleName.SOLVED, outcomes.find_unsolved),
+    Rule(RuleName.REWARD_BAND, outcomes.find_reward_outside),
+    Rule(RuleName.NEAR_DUPLICATE_TASK, speech.find_similar_task),
 )
+CORPUS_RULES = frozenset({RuleName.SOLVE_RATE_BAND, RuleName.NEAR_DUPLICATE})
+
+
+class Judgement(NamedTuple):
+    """What one batch of trajectories gave, in order."""
+
+    rulings: list[Ruling]
+    signatures: Signatures
+    """Of what was said and shown from the first reply on."""
+
+
+class TaskJudgement(NamedTuple):
+    """What one batch of tasks gave."""
+
+    findings: dict[str, Finding]
+    """Task id → contamination; clean tasks are not in it."""
+    signatures: Signatures
+    """Of the instructions, in order."""
+
+
+def judge_tasks(tasks: Sequence[Task], criteria: Criteria) -> TaskJudgement:
+    """What can be said of tasks before any attempt at them."""
+    texts = [task.instruction for task in tasks]
+    overlaps = criteria.benchmarks.find_in_instructions(texts)
+    findings = {
+        tasks[number].id: report_overlap(RuleName.CONTAMINATION, "instruction", overlap)
+        for number, overlap in overlaps.items()
+    }
+    return TaskJudgement(findings, sign(split_texts(texts), range(len(texts) + 1)))
+
+
+def judge_trajectories(
+    pairs: Sequence[tuple[Task, Trajectory]], criteria: Criteria, task_findings: Mapping[str, Sequence[Finding]]
+) -> Judgement:
+    """Every objection to each trajectory, but for those that need all others. Words are cut once for all rules."""
+    passages = [list_passages(trajectory) for _, trajectory in pairs]
+    bounds = [0]
+    for some in passages:
+        bounds.append(bounds[-1] + len(some))
+    flat = [passage for some in passages for passage in some]
+    texts = [passage.text for passage in flat]
+    batch = split_texts(texts)
+    table = _get_table(tuple(sorted({trajectory.model for _, trajectory in pairs})), criteria.rules.identity.terms)
+    always = Trigger.IDENTITY if needs_no_trigger(criteria.rules.identity.terms) else Trigger.NONE
+    for passage, rules in zip(flat, table.find(batch).tolist(), strict=True):
+        passage.triggers = rules | always
+    overlaps = criteria.benchmarks.find_in_turns(batch, texts)
+    rulings = []
+    for number, (task, trajectory) in enumerate(pairs):
+        first, end = bounds[number], bounds[number + 1]
+        here = {text - first: overlap for text, overlap in overlaps.items() if first <= text < end} if overlaps else {}
+        case = Case(task, trajectory, passages[number], criteria, tuple(task_findings.get(task.id, ())), here)
+        rulings.append(rule_on(case))
+    return Judgement(rulings, sign(batch, bounds))
+
+
+def rule_on(case: Case) -> Ruling:
+    """Ask every rule that is not off."""
+    actions = case.criteria.actions
+    findings: list[Finding] = []
+    flags: list[Finding] = []
+    for rule in RULES:
+        action = actions[rule.name]
+        if action is Action.OFF:
+            continue
+        finding = rule.find(case)
+        if finding is not None:
+            (findings if action is Action.DROP else flags).append(finding)
+    return Ruling(trajectory_id=case.trajectory.id, findings=tuple(findings), flags=tuple(flags))
+
+
+@lru_cache(maxsize=64)
+def _get_table(models: tuple[str, ...], terms: tuple[str, ...]) -> TriggerTable:
+    return build_table(
+        {
+            Trigger.IDENTITY: list_triggers(models, terms),
+            Trigger.SECRET: SECRET_TRIGGERS,
+            Trigger.COMMAND: COMMAND_TRIGGERS,
+            Trigger.NOISE: NOISE_TRIGGERS,
+        }
+    )

@@ -5,8 +5,9 @@ The only folder besides the drivers that names a driver.
 
 from __future__ import annotations
 
+from terminal_task_gen.pipeline.benchmark_indexes import INDEX_SUFFIX, read_benchmark_indexes, write_benchmark_index
 from terminal_task_gen.pipeline.demo import plan_generation, tell_missing_tools
-from terminal_task_gen.pipeline.filtering import filter_corpus
+from terminal_task_gen.pipeline.filtering import explain_trajectory, filter_corpus
 from terminal_task_gen.pipeline.generation import generate, load_taxonomy
 from terminal_task_gen.pipeline.importing import import_harbor
 from terminal_task_gen.pipeline.opening import SANDBOXES, OpenRun, make_engine, make_factory, open_run
@@ -21,12 +22,14 @@ from terminal_task_gen.pipeline.scripted_teacher import (
 )
 
 __all__ = [
+    "INDEX_SUFFIX",
     "REPERTOIRE",
     "ROGUES",
     "SANDBOXES",
     "OpenRun",
     "ServeOptions",
     "count_scripted_tasks",
+    "explain_trajectory",
     "filter_corpus",
     "generate",
     "import_harbor",
@@ -35,8 +38,10 @@ __all__ = [
     "make_factory",
     "open_run",
     "plan_generation",
+    "read_benchmark_indexes",
     "rollout",
     "serve_demo_teacher",
     "serve_teacher",
     "tell_missing_tools",
+    "write_benchmark_index",
 ]

@@ -15,7 +15,7 @@ from terminal_task_gen.config import GateConfig
 from terminal_task_gen.errors import Cause, UsageError
 from terminal_task_gen.events import Notice
 from terminal_task_gen.filters.benchmarks import BenchmarkPrompt, read_benchmarks
-from terminal_task_gen.filters.contamination import build_index
+from terminal_task_gen.filters.contamination import BenchmarkScreen, build_indexes
 from terminal_task_gen.generate.duplicates import Near, Sketches
 from terminal_task_gen.generate.ladder import Screens
 from terminal_task_gen.pipeline.opening import OpenRun
@@ -55,14 +55,15 @@ def _make_duplicate_screen(config: GateConfig) -> Callable[[str], str | None]:
 
 
 def _make_contamination_screen(config: GateConfig) -> Callable[[str], str | None]:
-    index = build_index(tuple(_read_prompts(config.benchmarks)), ngram=config.ngram)
+    prompts = tuple(_read_prompts(config.benchmarks))
+    benchmarks = BenchmarkScreen(tuple(build_indexes(prompts, ngram=config.ngram, mask_numbers=False)))
 
     def screen(instruction: str) -> str | None:
-        overlap = index.find_overlap(instruction)
+        overlap = benchmarks.find_overlap(instruction)
         if overlap is None:
             return None
         # Not the entry's name: the author might take it for something to go by.
-        return f"the instruction shares words in a row with a task of {overlap.prompt.benchmark}: {overlap.words}"
+        return f"the instruction shares words in a row with a task of {overlap.benchmark}: {overlap.words}"
 
     return screen
 

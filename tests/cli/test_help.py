@@ -16,6 +16,8 @@ COMMANDS = (
     ["filter"],
     ["mix"],
     ["export"],
+    ["contamination", "index"],
+    ["contamination", "show"],
     ["doctor"],
     ["images", "build"],
     ["images", "list"],

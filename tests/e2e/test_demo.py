@@ -28,7 +28,7 @@ def test_it_ends_well_and_shows_every_path(demo: FinishedDemo) -> None:
     assert 1.0 in rewards and 0.0 in rewards and any(0.0 < reward < 1.0 for reward in rewards)
     assert "max_turns" in {row["stop_reason"] for row in lines.trajectories}
     dropped = {finding["rule"] for row in lines.dropped for finding in row["findings"]}
-    assert dropped == {"contamination", "identity", "chinese"}
+    assert dropped == {"contamination", "identity", "foreign_script"}
 
 
 def list_recovered(lines: Lines) -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ def test_every_printed_number_can_be_recounted(demo: FinishedDemo) -> None:
     for status, count in tests.items():
         assert count_in(text, f"test {status}") == count
     assert count_in(text, "recovered from an unreadable reply") == len(list_recovered(lines))
-    for rule in ("contamination", "identity", "chinese"):
+    for rule in ("contamination", "identity", "foreign_script"):
         assert count_in(text, f"dropped: {rule}") == sum(row["findings"][0]["rule"] == rule for row in lines.dropped)
     assert len(lines.kept) + len(lines.dropped) == len(lines.trajectories)
 

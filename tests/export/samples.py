@@ -9,7 +9,7 @@ from terminal_task_gen.errors import Cause
 from terminal_task_gen.export.card import CardFacts
 from terminal_task_gen.export.corpus import RunRecords, export_corpus
 from terminal_task_gen.export.rows import RunStamp
-from terminal_task_gen.finding import FilterFacts, Finding, Judged, Reason, RuleName, Ruling
+from terminal_task_gen.finding import Action, FilterFacts, Finding, Judged, Reason, RuleName, Ruling
 from terminal_task_gen.records import Usage, content_id
 from terminal_task_gen.store import TASKS, TRAJECTORIES, RunDirectory
 from terminal_task_gen.task import Difficulty, Lineage, Task, TaskFile
@@ -126,7 +126,7 @@ def make_run(
         run.corpus_dir,
         RunRecords(tasks=made, rejections=[], failures=[], judged=judged),
         stamp=RunStamp(run_id=f"run-{name}", date="2025-12-31"),
-        filters=FilterFacts(enabled=(RuleName.CONTAMINATION,), ngram=14, benchmark_prompts={}),
+        filters=FilterFacts(preset="paper", actions={RuleName.CONTAMINATION: Action.DROP}, settings={}, benchmarks={}),
         card=CardFacts(name=name, licence="cc-by-4.0"),
     )
     return run.path

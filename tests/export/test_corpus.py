@@ -25,15 +25,20 @@ from terminal_task_gen.export.plots import draw_statistics
 from terminal_task_gen.export.report import Report, list_funnel
 from terminal_task_gen.export.rows import CorpusRow, DroppedRow, RunStamp, build_row
 from terminal_task_gen.export.statistics import Statistics
-from terminal_task_gen.finding import FilterFacts, Finding, Judged, Reason, RuleName, Ruling
+from terminal_task_gen.finding import Action, BenchmarkFacts, FilterFacts, Finding, Judged, Reason, RuleName, Ruling
 from terminal_task_gen.records import Usage, content_id
 from terminal_task_gen.task import Lineage, Rejection, Task
 from terminal_task_gen.trajectory import Message, Step, TestOutcome, Timings, Trajectory, Verdict
 
+DROPPING = (RuleName.EMPTY, RuleName.CONTAMINATION, RuleName.IDENTITY, RuleName.FOREIGN_SCRIPT)
 FACTS = FilterFacts(
-    enabled=(RuleName.EMPTY, RuleName.CONTAMINATION, RuleName.IDENTITY, RuleName.CHINESE),
-    ngram=14,
-    benchmark_prompts={"bench": 89, "other": 3},
+    preset="paper",
+    actions={rule: Action.DROP if rule in DROPPING else Action.FLAG for rule in RuleName},
+    settings={"few_turns.at_least": "2"},
+    benchmarks={
+        name: BenchmarkFacts(prompts=prompts, ngram=14, mask_numbers=False)
+        for name, prompts in (("bench", 89), ("other", 3))
+    },
 )
 USAGE = Usage(calls=1, prompt_tokens=10, completion_tokens=4, cost_usd=0.1)
 
@@ -96,7 +101,7 @@ def make_judged(number: int, *rules: RuleName, flags: tuple[RuleName, ...] = ())
 
 def make_finding(rule: RuleName) -> Finding:
     benchmark = "bench" if rule is RuleName.CONTAMINATION else ""
-    return Finding(rule=rule, reason=Reason.CHINESE_CHARACTERS, where="x", match="m", evidence="e", benchmark=benchmark)
+    return Finding(rule=rule, reason=Reason.FOREIGN_CHARACTERS, where="x", match="m", evidence="e", benchmark=benchmark)
 
 
 def reject(item_id: str, cause: Cause, reason: str) -> Rejection:
@@ -116,9 +121,9 @@ def reject(item_id: str, cause: Cause, reason: str) -> Rejection:
 JUDGED = (
     make_judged(0),
     make_judged(1),
-    make_judged(2, flags=(RuleName.SUCCESS_ONLY,)),
+    make_judged(2, flags=(RuleName.SOLVED,)),
     make_judged(3, RuleName.IDENTITY),
-    make_judged(4, RuleName.IDENTITY, RuleName.CHINESE),
+    make_judged(4, RuleName.IDENTITY, RuleName.FOREIGN_SCRIPT),
     make_judged(5, RuleName.CONTAMINATION),
     make_judged(6),
 )
@@ -281,13 +286,13 @@ def test_every_number_of_the_report_can_be_recounted(tmp_path: Path) -> None:
     assert (rolled.passed, rolled.partial, rolled.zero, rolled.recovered, rolled.crashed_tests) == (2, 2, 3, 1, 5)
     assert rolled.stop_reasons == {"completed": 3, "max_turns": 4}
     assert (sieved.kept, sieved.dropped) == (4, 3)
-    counts = {rule.rule: (rule.enabled, rule.hits, rule.alone, rule.first) for rule in sieved.rules}
-    assert counts[RuleName.IDENTITY] == (True, 2, 1, 2)
-    assert counts[RuleName.CHINESE] == (True, 1, 0, 0)
-    assert counts[RuleName.CONTAMINATION] == (True, 1, 1, 1)
-    assert counts[RuleName.SUCCESS_ONLY] == (False, 1, 0, 0)
+    counts = {rule.rule: (rule.action, rule.hits, rule.alone, rule.first) for rule in sieved.rules}
+    assert counts[RuleName.IDENTITY] == ("drop", 2, 1, 2)
+    assert counts[RuleName.FOREIGN_SCRIPT] == ("drop", 1, 0, 0)
+    assert counts[RuleName.CONTAMINATION] == ("drop", 1, 1, 1)
+    assert counts[RuleName.SOLVED] == ("flag", 1, 0, 0)
     assert sum(rule.first for rule in sieved.rules) == sieved.dropped
-    assert sieved.overlaps == {"chinese+identity": 1, "contamination": 1, "identity": 1}
+    assert sieved.overlaps == {"contamination": 1, "foreign_script+identity": 1, "identity": 1}
     assert [(b.benchmark, b.prompts, b.rows) for b in sieved.benchmarks] == [("bench", 89, 1), ("other", 3, 0)]
     assert report.usage == Usage(calls=16, prompt_tokens=160, completion_tokens=64, cost_usd=1.6)
     groups = {group.name: group for group in report.domains}
@@ -368,9 +373,9 @@ def test_the_card_tells_the_funnel_the_filters_and_the_lineage(tmp_path: Path) -
         "| generate | **requests** | 7 |",
         "| generate | – rejected: fail_first | 2 |",
         "| filter | – dropped: identity | 2 |",
-        "| identity | yes | 2 | 1 | 2 |",
-        "| completed_only | no | 0 | 0 | 0 |",
-        "| bench | 89 | 1 |",
+        "| identity | drop | 2 | 1 | 2 |",
+        "| completed | flag | 0 | 0 | 0 |",
+        "| bench | 89 | 14 | 1 |",
         "| tasks written by | local/author |",
         "| seeds | `ab12` |",
         "| domain security | 2 | 4 | 1 | 2 | 2 |",
@@ -384,7 +389,7 @@ def test_without_a_benchmark_the_card_does_not_claim_cleanliness(tmp_path: Path)
         tmp_path / "corpus",
         RunRecords(tasks=[], rejections=[], failures=[], judged=[]),
         stamp=RunStamp(run_id="r", date="2025-12-31"),
-        filters=FilterFacts(enabled=(), ngram=14, benchmark_prompts={}),
+        filters=FilterFacts(preset="paper", actions={}, settings={}, benchmarks={}),
         card=CardFacts(name="empty", licence="mit"),
     )
     assert "has not been decontaminated" in (tmp_path / "corpus" / "README.md").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ RELEASED_COLUMNS = (
     "enable_thinking", "source",
 )  # fmt: skip
 FINDING = Finding(
-    rule=RuleName.CHINESE, reason=Reason.CHINESE_CHARACTERS, where="message 1", match="好", evidence="a 好 b"
+    rule=RuleName.FOREIGN_SCRIPT, reason=Reason.FOREIGN_CHARACTERS, where="message 1", match="好", evidence="a 好 b"
 )
 
 TASK = Task(
@@ -145,12 +145,12 @@ def test_no_column_is_ever_null_and_neither_clock_nor_solution_is_in_a_row() -> 
 
 
 def test_an_objection_makes_it_a_dropped_row_with_two_columns_more() -> None:
-    flag = FINDING.model_copy(update={"reason": Reason.NOT_SOLVED, "rule": RuleName.SUCCESS_ONLY})
+    flag = FINDING.model_copy(update={"reason": Reason.NOT_SOLVED, "rule": RuleName.SOLVED})
     kept = build_row(judge(OPENING, say("好"), ruling=Ruling(trajectory_id="t", flags=(flag,))), STAMP)
     dropped = build_row(judge(OPENING, say("好"), ruling=Ruling(trajectory_id="t", findings=(FINDING, flag))), STAMP)
     assert type(kept) is CorpusRow and kept.flags == (Reason.NOT_SOLVED,)
     assert isinstance(dropped, DroppedRow)
-    assert (dropped.drop_reason, dropped.findings) == (Reason.CHINESE_CHARACTERS, (FINDING, flag))
+    assert (dropped.drop_reason, dropped.findings) == (Reason.FOREIGN_CHARACTERS, (FINDING, flag))
     assert dropped.model_dump(exclude={"drop_reason", "findings", "flags"}) == kept.model_dump(exclude={"flags"})
 
 

@@ -7,14 +7,15 @@ import pickle
 import pytest
 
 from terminal_task_gen.filters.benchmarks import BenchmarkPrompt
-from terminal_task_gen.filters.contamination import BenchmarkIndex, build_index, split_words
+from terminal_task_gen.filters.contamination import BenchmarkScreen, build_index
+from terminal_task_gen.filters.words import split_texts, split_words
 
 PROMPT = " ".join(f"word{number}" for number in range(40))
 
 
-def make_index(*texts: str, ngram: int = 14) -> BenchmarkIndex:
+def make_index(*texts: str, ngram: int = 14, mask_numbers: bool = False) -> BenchmarkScreen:
     prompts = [BenchmarkPrompt(benchmark="bench", entry=f"task-{n}", text=text) for n, text in enumerate(texts)]
-    return build_index(prompts, ngram=ngram)
+    return BenchmarkScreen((build_index(prompts, ngram=ngram, mask_numbers=mask_numbers),) if prompts else ())
 
 
 def plant(words: list[str]) -> str:
@@ -81,9 +82,9 @@ def test_a_very_short_prompt_must_be_the_whole_text() -> None:
 def test_a_text_shorter_than_n_words_matches_inside_a_prompt_or_around_one() -> None:
     index = make_index(PROMPT, "list all open ports")
     inside = index.find_overlap("word7 word8 word9 word10 word11")
-    assert inside is not None and inside.whole and inside.prompt.entry == "task-0"
+    assert inside is not None and inside.whole and inside.entry == "task-0"
     around = index.find_overlap("please list all open ports now")
-    assert around is not None and around.prompt.entry == "task-1" and around.words == "list all open ports"
+    assert around is not None and around.entry == "task-1" and around.words == "list all open ports"
     assert index.find_overlap("word7 word8 word10 word11 word12") is None
     assert index.find_overlap("word7 word8") is None
 
@@ -98,7 +99,7 @@ def test_the_first_place_in_the_text_and_the_prompt_it_comes_from_are_told() -> 
     other = " ".join(f"else{number}" for number in range(20))
     found = make_index(PROMPT, other).find_overlap(f"Start. {other} middle {PROMPT}")
     assert found is not None
-    assert (found.prompt.entry, found.words.split()[0]) == ("task-1", "else0")
+    assert (found.entry, found.words.split()[0]) == ("task-1", "else0")
     assert len(found.evidence) <= 120
     assert "start. else0 else1" in found.evidence
 
@@ -106,3 +107,41 @@ def test_the_first_place_in_the_text_and_the_prompt_it_comes_from_are_told() -> 
 def test_an_index_survives_the_way_to_another_process() -> None:
     index = pickle.loads(pickle.dumps(make_index(PROMPT)))
     assert index.find_overlap(PROMPT) is not None
+
+
+def test_in_a_conversation_no_overlap_crosses_texts_and_short_prompts_need_eight_words() -> None:
+    words = PROMPT.split()
+    screen = make_index(PROMPT, "list all open ports", "recover the deleted password from the old backup archive")
+    texts = [
+        " ".join(words[:7]),
+        " ".join(words[7:14]),
+        "now list all open ports please",
+        "I shall Recover the DELETED password from the old backup: archive, then stop",
+        "List all open ports",
+        f"Done. {' '.join(words[3:17])}!",
+    ]
+    found = screen.find_in_turns(split_texts(texts), texts)
+    assert {text: (overlap.entry, overlap.whole) for text, overlap in found.items()} == {
+        3: ("task-2", True),
+        4: ("task-1", True),
+        5: ("task-0", False),
+    }
+    assert found[5].words == " ".join(words[3:17])
+
+
+def test_masked_numbers_are_equal_and_unmasked_ones_are_not() -> None:
+    prompt = "allocate 512 blocks of 4096 bytes and write 17 of them to disk number 3 at offset 99 then stop"
+    disguised = prompt.replace("512", "8").replace("17", "21").replace("99", "100")
+    assert make_index(prompt).find_overlap(disguised) is None
+    found = make_index(prompt, mask_numbers=True).find_overlap(disguised)
+    assert found is not None and found.words.startswith("allocate 8 blocks")
+
+
+def test_benchmarks_cut_in_different_ways_are_screened_together() -> None:
+    first = build_index([BenchmarkPrompt(benchmark="a", entry="x", text=PROMPT)], ngram=14)
+    other = " ".join(f"else{number}" for number in range(20))
+    second = build_index([BenchmarkPrompt(benchmark="b", entry="y", text=other)], ngram=8, mask_numbers=True)
+    screen = BenchmarkScreen((first, second))
+    assert screen.find_overlap(f"{PROMPT} {other}") is not None
+    eight = screen.find_overlap("so " * 20 + " ".join(other.split()[:8]))
+    assert eight is not None and (eight.benchmark, len(eight.words.split())) == ("b", 8)

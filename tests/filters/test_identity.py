@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from terminal_task_gen.filters.identity import Leak, find_leak
+from terminal_task_gen.filters.identity import Leak, find_leak, list_triggers
+from terminal_task_gen.filters.triggers import Trigger, build_table
+from terminal_task_gen.filters.words import split_texts
 
 
 def look(
     prose: str, *, model: str = "local/tutor-7b", terms: tuple[str, ...] = (), instruction: str = ""
 ) -> Leak | None:
     return find_leak(prose, model=model, terms=terms, instruction=instruction)
+
+
+def has_trigger(prose: str, *, model: str = "local/tutor-7b") -> bool:
+    """Whether the rule would look at such a text at all."""
+    table = build_table({Trigger.IDENTITY: list_triggers([model], ())})
+    return bool(table.find(split_texts([prose]))[0])
 
 
 @pytest.mark.parametrize(
@@ -32,12 +40,36 @@ def look(
         "As DeepSeek-V3, I list the files.",
         "I was created by Anthropic, so I refuse.",
         "I am a helpful AI assistant trained by OpenAI.",
+        "我是通义千问，先看文件。",
+        "我是DeepSeek开发的助手",
+        "我是由OpenAI开发的",
+        "作为一个人工智能语言模型，我不能",
+        "私はQwenです。",
+        "AI言語モデルとして、",
+        "저는 ChatGPT입니다",
+        "AI 언어 모델로서",
+        "Soy ChatGPT y voy a listar",
+        "Soy un asistente entrenado por OpenAI.",
+        "Como modelo de lenguaje, no puedo",
+        "Je suis Claude, un assistant",
+        "Je suis un modèle développé par Mistral AI",
+        "En tant que modèle de langage, je",
+        "Ich bin Gemini.",
+        "Ich wurde von OpenAI entwickelt.",
+        "Als KI-Sprachmodell kann ich das nicht",
+        "Sou o ChatGPT",
+        "Como um modelo de linguagem, eu",
+        "Sono Claude e",
+        "Come modello linguistico non posso",
+        "Я — DeepSeek",
+        "Как языковая модель, я",
     ],
 )
 def test_a_claim_betrays_whatever_the_model_is_called(prose: str) -> None:
     leak = look(prose)
     assert leak is not None and leak.claimed
     assert prose[leak.start : leak.end].strip()
+    assert has_trigger(prose)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +89,11 @@ def test_a_claim_betrays_whatever_the_model_is_called(prose: str) -> None:
         "I am using a model trained by OpenAI.",
         "The file describes a language model trained by OpenAI.",
         "It has the same schema as openai. I will reuse it.",
+        "我是系统管理员，文件由公司开发",
+        "El archivo fue creado por el usuario",
+        "Je suis le fichier de configuration",
+        "Ich bin im Ordner llama_index",
+        "El modelo de datos y el modelo de lenguaje",
     ],
 )
 def test_a_mention_of_others_is_no_leak(prose: str) -> None:
@@ -69,6 +106,7 @@ def test_a_mention_of_others_is_no_leak(prose: str) -> None:
 def test_the_papers_teacher_is_sought_in_every_corpus(prose: str) -> None:
     leak = look(prose)
     assert leak is not None and not leak.claimed
+    assert has_trigger(prose)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +128,7 @@ def test_the_papers_teacher_is_sought_in_every_corpus(prose: str) -> None:
 )
 def test_a_teachers_own_names_betray_it(model: str, prose: str) -> None:
     assert look(prose, model=model) is not None
+    assert has_trigger(prose, model=model)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "token_count": RECORDS,
     "seed_lint": RECORDS | {"taxonomy_lint"},
     "seed_import": RECORDS,
+    "chunks": RECORDS | {"store"},
     "stage": RECORDS | {"engine", "store"},
     **{
         stage: RECORDS | {"bundle", "config", "token_count", "verifier", stage, "teacher", "sandbox", "store"}

@@ -1,0 +1,76 @@
+"""Signatures of a corpus on disk, a pair of files a chunk, so that memory holds one band of them at a time.
+
+<stem>.slots    text x SLOTS, 2 bytes each: compared in place
+<stem>.bands    band x text, 8 bytes each: read a band at a time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terminal_task_gen.filters.similarity import BANDS, SLOTS, Signatures, Similar, find_similar
+from terminal_task_gen.filters.words import U64
+
+
+@dataclass(frozen=True)
+class SignatureFiles:
+    """Of `count` texts."""
+
+    stem: Path
+    count: int
+
+    @classmethod
+    def write(cls, stem: Path, parts: Sequence[Signatures]) -> SignatureFiles:
+        """All batches of a chunk, in order."""
+        count = sum(len(part.slots) for part in parts)
+        with stem.with_suffix(".slots").open("wb") as stream:
+            for part in parts:
+                stream.write(part.slots.tobytes())
+        with stem.with_suffix(".bands").open("wb") as stream:
+            if parts:
+                stream.write(np.concatenate([part.bands for part in parts], axis=1).tobytes())
+        return cls(stem, count)
+
+    def read_band(self, band: int) -> U64:
+        return np.fromfile(
+            self.stem.with_suffix(".bands"), dtype=np.uint64, count=self.count, offset=8 * self.count * band
+        )
+
+
+def find_near_duplicates(
+    files: Sequence[SignatureFiles], ranks: NDArray[np.int64], *, similarity: float
+) -> list[Similar]:
+    """Near-duplicates among the texts of all files in order; of two alike the one of higher rank is the duplicate."""
+    filled = [file for file in files if file.count]
+    if not filled:
+        return []
+    return find_similar(_Slots(filled), _read_bands(filled), ranks, similarity=similarity)
+
+
+class _Slots:
+    """Rows of several files by their numbers over all."""
+
+    def __init__(self, files: Sequence[SignatureFiles]) -> None:
+        self._parts = [
+            np.memmap(file.stem.with_suffix(".slots"), dtype=np.uint16, mode="r", shape=(file.count, SLOTS))
+            for file in files
+        ]
+        self._starts = np.cumsum([0, *(file.count for file in files)])
+
+    def __getitem__(self, numbers: NDArray[np.int64]) -> NDArray[np.uint16]:
+        found = np.empty((len(numbers), SLOTS), dtype=np.uint16)
+        owners = np.searchsorted(self._starts, numbers, side="right") - 1
+        for owner in np.unique(owners).tolist():
+            here = owners == owner
+            found[here] = self._parts[owner][numbers[here] - self._starts[owner]]
+        return found
+
+
+def _read_bands(files: Sequence[SignatureFiles]) -> Iterator[U64]:
+    for band in range(BANDS):
+        yield np.concatenate([file.read_band(band) for file in files])

@@ -1,0 +1,192 @@
+"""The words of many texts at once, hashed: what contamination, near-duplicates and triggers all read.
+
+Normalisation: Unicode NFKC, casefold; words are runs of `\\w` (letters, digits, underscore), all else separates; an
+ideograph and a kana are a word each, as Chinese and Japanese put no spaces; the escapes `\\n`, `\\t`, `\\r` separate
+as the breaks do that they stand for in a JSON reply. Nothing is stemmed or left out; with `mask_numbers` all words of
+digits alone are one word.
+
+Texts are joined into one buffer and cut by numpy: the cost is a few passes over bytes, not a Python object a word. A
+word is its 64-bit hash, the same on every machine; the words themselves are read back from the buffer where needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+U64 = NDArray[np.uint64]
+Positions = NDArray[np.int64]
+
+MAX_HASHED_BYTES = 128
+"""Longer words are hashed one by one."""
+
+_LOWER = bytes(range(256)).lower()
+_IN_WORD = bytes(1 if byte >= 0x80 or chr(byte).isalnum() or byte == 0x5F else 0 for byte in range(256))
+_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+_OPENS_WITH_MARK = "\x1a\x1a"
+_NOT_WORD = re.compile(r"\W+")
+_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U000323af]")
+_SMEAR = tuple(np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+_KEEP = np.array([(1 << 8 * size) - 1 for size in range(9)], dtype=np.uint64)
+_NUMBER = np.uint64(0x6E756D626572)
+
+
+@dataclass(frozen=True)
+class WordBatch:
+    """Words of several texts, in order."""
+
+    buffer: bytes
+    """The normalised texts, one line break between them."""
+    starts: Positions
+    """Byte in the buffer at which each word begins."""
+    ends: Positions
+    hashes: U64
+    bounds: Positions
+    """Text → its first word; one more at the end."""
+    offsets: Positions
+    """Text → its first byte; one more at the end."""
+
+    def join(self, first: int, count: int) -> str:
+        """`count` words from word `first` on, one space between them."""
+        spans = zip(self.starts[first : first + count], self.ends[first : first + count], strict=True)
+        return b" ".join(self.buffer[start:end] for start, end in spans).decode()
+
+    def find_text(self, word: int) -> int:
+        """Number of the text that word belongs to."""
+        return int(np.searchsorted(self.bounds, word, side="right")) - 1
+
+    def read_text(self, text: int) -> bytes:
+        """A text as it was normalised."""
+        return self.buffer[int(self.offsets[text]) : int(self.offsets[text + 1]) - 1]
+
+    def hash_grams(self, size: int) -> U64:
+        """Hash of the `size` words from each word on; those that run over a text's end are in it too (`fits`)."""
+        return _roll(self._doubled, size)
+
+    def fits(self, size: int) -> NDArray[np.bool_]:
+        """Whether the `size` words from each word on stand in one text."""
+        last = np.repeat(self.bounds[1:], np.diff(self.bounds))
+        return np.asarray(np.arange(len(self.hashes)) + size <= last)
+
+    @cached_property
+    def _doubled(self) -> list[U64]:
+        return [self.hashes]
+
+
+def split_texts(texts: Sequence[str], *, mask_numbers: bool = False) -> WordBatch:
+    """Cut texts into words."""
+    parts = [normalise(text) for text in texts]
+    buffer = b"\n".join(parts).translate(_LOWER) + b"\n"
+    sizes = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
+    offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(sizes + 1)))
+    inside = np.frombuffer(b"\0" + buffer.translate(_IN_WORD), dtype=np.uint8)
+    edges = np.flatnonzero(inside[1:] != inside[:-1])
+    starts, ends = edges[0::2], edges[1::2]
+    hashes = _hash_words(buffer, starts, ends)
+    if mask_numbers:
+        hashes[_find_numbers(buffer, starts, ends)] = _NUMBER
+    return WordBatch(buffer, starts, ends, hashes, np.searchsorted(starts, offsets), offsets)
+
+
+def split_words(text: str) -> list[str]:
+    """Normalised words in order."""
+    batch = split_texts([text])
+    return [batch.join(word, 1) for word in range(len(batch.hashes))]
+
+
+def normalise(text: str) -> bytes:
+    """UTF-8 in which every byte from 0x80 belongs to a word; ASCII letters keep their case."""
+    if "\\" in text:
+        text = open_escapes(text)
+    if text.isascii():
+        return text.encode()
+    folded = _FOREIGN.sub(lambda found: _fold(found[0]), text)
+    # A combining mark belongs to the ASCII letter before its run, so that such a text is folded as a whole.
+    return (_fold_whole(text) if _OPENS_WITH_MARK in folded else folded).encode()
+
+
+def gather_keys(buffer: bytes, starts: Positions) -> U64:
+    """The eight bytes from each place on, first byte lowest; zeros past the end."""
+    whole = np.frombuffer(buffer + bytes(16 - len(buffer) % 8), dtype="<u8")
+    shifts = ((starts & 7) << 3).astype(np.uint64)
+    places = starts >> 3
+    return np.asarray((whole[places] >> shifts) | (whole[places + 1] << np.uint64(1) << (np.uint64(63) - shifts)))
+
+
+def open_escapes(text: str) -> str:
+    """Escaped line breaks and tabs, of which the strings of a JSON reply are full, as blanks; offsets stay."""
+    return text.replace("\\n", "  ").replace("\\t", "  ").replace("\\r", "  ")
+
+
+@lru_cache(maxsize=1 << 16)
+def _fold(run: str) -> str:
+    """A run of characters beyond ASCII, which NFKC and casefold treat alike within and without their text."""
+    return _OPENS_WITH_MARK if unicodedata.combining(run[0]) else _fold_whole(run)
+
+
+def _fold_whole(run: str) -> str:
+    folded = _NOT_WORD.sub(" ", unicodedata.normalize("NFKC", run).casefold())
+    return _UNSPACED.sub(lambda found: f" {found[0]} ", folded)
+
+
+def _hash_words(buffer: bytes, starts: Positions, ends: Positions) -> U64:
+    sizes = ends - starts
+    hashes = _smear(gather_keys(buffer, starts) & _KEEP[np.minimum(sizes, 8)], sizes.astype(np.uint64))
+    rest = np.flatnonzero(sizes > 8)
+    done = 8
+    while len(rest) and done < MAX_HASHED_BYTES:
+        more = gather_keys(buffer, starts[rest] + done) & _KEEP[np.minimum(sizes[rest] - done, 8)]
+        hashes[rest] = _smear(more, hashes[rest])
+        done += 8
+        rest = rest[sizes[rest] > done]
+    for word in rest.tolist():
+        digest = hashlib.blake2b(buffer[starts[word] : ends[word]], digest_size=8).digest()
+        hashes[word] = int.from_bytes(digest, "little")
+    return hashes
+
+
+def _smear(values: U64, seeds: U64) -> U64:
+    mixed = (values ^ (seeds * _SMEAR[0])) * _SMEAR[1]
+    mixed ^= mixed >> np.uint64(31)
+    mixed *= _SMEAR[2]
+    return mixed ^ (mixed >> np.uint64(29))
+
+
+def _roll(doubled: list[U64], size: int) -> U64:
+    """Combine runs of 1, 2, 4, 8 … words into runs of `size`; `doubled` keeps those made before."""
+    count = len(doubled[0]) - size + 1
+    if count <= 0:
+        return np.empty(0, dtype=np.uint64)
+    while 1 << len(doubled) <= size:
+        last, step = doubled[-1], 1 << (len(doubled) - 1)
+        doubled.append(_combine(last[:-step], last[step:]))
+    total: U64 | None = None
+    at = 0
+    for power in reversed(range(size.bit_length())):
+        if size >> power & 1:
+            part = doubled[power][at : at + count]
+            total = part if total is None else _combine(total, part)
+            at += 1 << power
+    assert total is not None
+    return total * _SMEAR[0] ^ np.uint64(size)
+
+
+def _combine(left: U64, right: U64) -> U64:
+    mixed = (left ^ (left >> np.uint64(32))) * _SMEAR[1]
+    mixed += right
+    return mixed * _SMEAR[2]
+
+
+def _find_numbers(buffer: bytes, starts: Positions, ends: Positions) -> NDArray[np.bool_]:
+    digits = np.frombuffer(buffer, dtype=np.uint8)
+    are_digits = ((digits >= 0x30) & (digits <= 0x39)).astype(np.int64)
+    counts: Positions = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(are_digits)))
+    digits_in = counts[ends] - counts[starts]
+    return np.asarray(digits_in == ends - starts)

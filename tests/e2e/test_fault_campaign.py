@@ -15,10 +15,10 @@ pytestmark = [pytest.mark.bubblewrap, pytest.mark.slow]
 
 
 def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path) -> None:
-    plan = Plan(requests=150, kills=3, parallel=16)
+    plan = Plan(requests=150, kills=2, parallel=32)
     undisturbed, disturbed, dealt = run_campaign(plan, tmp_path)
     assert find_differences(plan, undisturbed, disturbed) == []
-    assert dealt["exits"][-9] >= 2
+    assert dealt["exits"][-9] >= 1
     spoilt = sum(sum(server["faults"].values()) for server in dealt["dealt"])
     asked = sum(server["requests"] for server in dealt["dealt"])
     assert 0.1 < spoilt / asked < 0.3

@@ -30,6 +30,7 @@ class RuleName(StrEnum):
     RISKY_COMMANDS = "risky_commands"
     INVALID_TURNS = "invalid_turns"
     REPETITION = "repetition"
+    INJECTED = "injected"
     FEW_TURNS = "few_turns"
     OVER_LENGTH = "over_length"
     COMPLETED = "completed"
@@ -64,6 +65,7 @@ class Reason(StrEnum):
     INVALID_TURNS = "invalid_turns"
     REPEATED_TURNS = "repeated_turns"
     REPEATED_TEXT = "repeated_text"
+    INJECTED_MISTAKE = "injected_mistake"
     TOO_FEW_TURNS = "too_few_turns"
     TOO_LONG = "too_long"
     NOT_COMPLETED = "not_completed"
@@ -96,6 +98,7 @@ REASON_RULES: dict[Reason, RuleName] = {
     Reason.INVALID_TURNS: RuleName.INVALID_TURNS,
     Reason.REPEATED_TURNS: RuleName.REPETITION,
     Reason.REPEATED_TEXT: RuleName.REPETITION,
+    Reason.INJECTED_MISTAKE: RuleName.INJECTED,
     Reason.TOO_FEW_TURNS: RuleName.FEW_TURNS,
     Reason.TOO_LONG: RuleName.OVER_LENGTH,
     Reason.NOT_COMPLETED: RuleName.COMPLETED,

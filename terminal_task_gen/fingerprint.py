@@ -63,11 +63,20 @@ EXCLUDED: dict[str, str] = {
 """Field → why it may change between two starts of one run. `*` is an endpoint (teacher.author, teacher.actor)."""
 
 
+_ACTOR = "actor "
+"""Before the model of one of several actors."""
+
+
 def collect_fields(config: Config, stage: str, contents: Mapping[str, str]) -> dict[str, Any]:
     """Flat field → value of everything that decides the stage's data; `contents` are digests of what it reads."""
     tree = config.model_dump(mode="json")
     tree["teacher"]["actor"] = config.teacher.get_actor().model_dump(mode="json")
     fields: dict[str, Any] = {}
+    if stage == "rollout" and config.teacher.actors:
+        # Under their models: a further actor leaves the rows of the others alone.
+        tree["teacher"]["actor"] = {}
+        for actor in config.teacher.actors:
+            _flatten(f"{_ACTOR}{actor.model}", actor.model_dump(mode="json"), fields)
     for scope in SCOPES[stage]:
         value: Any = tree
         for part in scope.split("."):
@@ -88,7 +97,7 @@ def check_unchanged(before: Mapping[str, Any], now: Mapping[str, Any], *, stage:
     Contents that only one of the two starts reads (a mode, a domain's image) are no difference.
     """
     for field in sorted({*before, *now}):
-        if field.startswith("contents of") and (field not in before or field not in now):
+        if field.startswith(("contents of", _ACTOR)) and (field not in before or field not in now):
             continue
         if before.get(field) != now.get(field):
             old, new = (_show(field, values.get(field)) for values in (before, now))
@@ -100,7 +109,8 @@ def check_unchanged(before: Mapping[str, Any], now: Mapping[str, Any], *, stage:
 
 def _is_excluded(field: str) -> bool:
     endpoint, _, last = field.rpartition(".")
-    return field in EXCLUDED or (endpoint in ("teacher.author", "teacher.actor") and f"*.{last}" in EXCLUDED)
+    is_endpoint = endpoint in ("teacher.author", "teacher.actor") or endpoint.startswith(_ACTOR)
+    return field in EXCLUDED or (is_endpoint and f"*.{last}" in EXCLUDED)
 
 
 def _flatten(prefix: str, value: Any, into: dict[str, Any]) -> None:

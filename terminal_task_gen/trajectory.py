@@ -123,6 +123,14 @@ class Trajectory(Record):
         """The teacher said, twice, that it was done (facts: Terminus 2's completion handshake)."""
         return self.stop_reason is Cause.COMPLETED
 
+    def list_replies(self) -> list[Message]:
+        """The message of each step, in order. After a handover the first reply is a question, not a turn."""
+        replies: list[Message] = []
+        for place, messages in enumerate((*self.earlier, self.messages)):
+            spoken = [message for message in messages if message.role == "assistant"]
+            replies += spoken[1:] if place else spoken
+        return replies
+
 
 class PassedVerdict(Record):
     """Of a verdict, whether it passed; the rest is passed over."""
@@ -130,6 +138,7 @@ class PassedVerdict(Record):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     passed: bool
+    judged: bool = True
 
 
 class Outcome(Record):
@@ -138,6 +147,8 @@ class Outcome(Record):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
+    task_id: str
+    model: str
     verdict: PassedVerdict
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from terminal_task_gen.records import Record
 
@@ -70,11 +70,26 @@ class TeacherConfig(Record):
     author: EndpointConfig = EndpointConfig()
     actor: EndpointConfig | None = None
     """None: the author's endpoint acts too."""
+    actors: tuple[EndpointConfig, ...] = ()
+    """Several actors in place of one: each solves every task. Their models must differ."""
     budget_tokens: int = Field(default=0, ge=0)
     """As budget_usd, in tokens."""
     budget_usd: float = Field(default=0.0, ge=0.0)
     """What all teachers' calls may cost in one run, earlier starts included; 0: no limit. At the limit no further call
     starts, what is under way finishes, and a larger budget goes on. Needs the prices above."""
+
+    def list_actors(self) -> dict[str, EndpointConfig]:
+        """Place in the configuration → endpoint, of everyone who acts."""
+        if self.actors:
+            return {f"teacher.actors.{number}": actor for number, actor in enumerate(self.actors)}
+        return {"teacher.author" if self.actor is None else "teacher.actor": self.get_actor()}
+
+    @model_validator(mode="after")
+    def _check_actors(self) -> Self:
+        models = [actor.model for actor in self.actors]
+        if len(set(models)) < len(models):
+            raise ValueError(f"actors: two of them have one model ({models}); attempts are told apart by it")
+        return self
 
     def get_actor(self) -> EndpointConfig:
         return self.actor if self.actor is not None else self.author

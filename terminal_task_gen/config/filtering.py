@@ -119,6 +119,7 @@ class RulesConfig(Record):
     risky_commands: RuleConfig = RuleConfig()
     invalid_turns: InvalidTurnsConfig = InvalidTurnsConfig()
     repetition: RepetitionConfig = RepetitionConfig()
+    injected: RuleConfig = RuleConfig()
     few_turns: FewTurnsConfig = FewTurnsConfig()
     over_length: OverLengthConfig = OverLengthConfig()
     completed: RuleConfig = RuleConfig()

@@ -32,7 +32,7 @@ class Generated(Record):
 
 
 class RolledOut(Record):
-    """attempts = trajectories + failed + owed; trajectories = passed + partial + zero."""
+    """attempts = trajectories + failed + owed; trajectories = passed + partial + zero + unjudged."""
 
     attempts: int
     trajectories: int
@@ -46,6 +46,8 @@ class RolledOut(Record):
     partial: int
     """Some weight earned, not every test passed."""
     zero: int
+    unjudged: int
+    """Of tasks without tests."""
     tampered: int
     recovered: int
     """Trajectories with a reply that could not be read and a readable one after it."""
@@ -167,7 +169,12 @@ class FunnelLine(Record):
 def list_funnel(report: Report) -> tuple[FunnelLine, ...]:
     """The funnel in the order of the flow, zero parts left out."""
     made, rolled, sieved = report.generated, report.rolled_out, report.filtered
-    endings = {"passed": rolled.passed, "partial reward": rolled.partial, "zero reward": rolled.zero}
+    endings = {
+        "passed": rolled.passed,
+        "partial reward": rolled.partial,
+        "zero reward": rolled.zero,
+        "without tests": rolled.unjudged,
+    }
     tests = {f"test {status}": n for status, n in rolled.tests.items()}
     first = {f"dropped: {rule.rule}": rule.first for rule in sieved.rules}
     return (

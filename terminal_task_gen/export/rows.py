@@ -78,6 +78,7 @@ class CorpusRow(Record):
     family: str
     author_model: str
     attempt: int
+    judged: bool
     reward: float
     passed: bool
     completed: bool
@@ -85,6 +86,7 @@ class CorpusRow(Record):
     tests: tuple[TestColumn, ...]
     tampered: bool
     turns: int
+    injected_turns: int
     prompt_tokens: int
     completion_tokens: int
     gates: tuple[str, ...]
@@ -124,6 +126,7 @@ COLUMN_MEANINGS: dict[str, str] = {
     "family": "seed, row or request behind the task; tasks that share it may be near-identical, so split by it",
     "author_model": "the teacher that wrote the task",
     "attempt": "number of the attempt at this task, from 0",
+    "judged": "the task has tests; where it has none, reward and passed say nothing",
     "reward": "sum of the weights of passed tests, 0 to 1",
     "passed": "every test passed",
     "completed": "the teacher declared the task done and confirmed it",
@@ -131,6 +134,7 @@ COLUMN_MEANINGS: dict[str, str] = {
     "tests": "per test: name, status (passed, failed, crashed, skipped, missing), weight",
     "tampered": "the tests or their tools were interfered with",
     "turns": "assistant turns",
+    "injected_turns": "turns that were asked for a plausible mistake",
     "prompt_tokens": "tokens sent over all calls, as the endpoint counted",
     "completion_tokens": "tokens received over all calls",
     "gates": "checks the task had passed before it was rolled out",
@@ -171,6 +175,7 @@ def build_row(judged: Judged, stamp: RunStamp) -> CorpusRow | DroppedRow:
         family=_name_family(task.lineage),
         author_model=task.lineage.author_model,
         attempt=trajectory.attempt,
+        judged=trajectory.verdict.judged,
         reward=trajectory.verdict.reward,
         passed=trajectory.verdict.passed,
         completed=trajectory.completed,
@@ -178,6 +183,7 @@ def build_row(judged: Judged, stamp: RunStamp) -> CorpusRow | DroppedRow:
         tests=tuple(TestColumn(name=t.name, status=t.status, weight=t.weight) for t in trajectory.verdict.tests),
         tampered=trajectory.verdict.tampered,
         turns=spoken,
+        injected_turns=sum(step.injected is not None for step in trajectory.steps),
         prompt_tokens=trajectory.usage.prompt_tokens,
         completion_tokens=trajectory.usage.completion_tokens,
         gates=tuple(gate.gate for gate in task.gates),

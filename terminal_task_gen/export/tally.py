@@ -124,6 +124,7 @@ class Tally:
             passed=self._verdicts["passed"],
             partial=self._verdicts["partial"],
             zero=self._verdicts["zero"],
+            unjudged=self._verdicts["unjudged"],
             tampered=self._verdicts["tampered"],
             recovered=self._verdicts["recovered"],
             tests=_sort(self._tests),
@@ -134,6 +135,8 @@ class Tally:
     def _count_trajectory(self, trajectory: Trajectory) -> None:
         verdict = trajectory.verdict
         ending = "passed" if verdict.passed else "partial" if verdict.reward > 0 else "zero"
+        if not verdict.judged:
+            ending = "unjudged"
         self._rollouts.accept(trajectory.usage)
         self._rollouts.pay(trajectory.wasted_usage)
         self._stop_reasons[trajectory.stop_reason] += 1
@@ -153,7 +156,8 @@ class Tally:
             self._samples["turns"][row.turns] += by
             self._samples["completion_tokens"][row.completion_tokens] += by
             self._samples["characters"][sum(len(turn.content) for turn in row.conversations)] += by
-            self._samples["reward"][row.reward] += by
+            if row.judged:
+                self._samples["reward"][row.reward] += by
 
     def _count_groups(self, task: Task, word: str) -> None:
         self._groups["domain"].add(task.domain, word)

@@ -123,3 +123,17 @@ def _find_repeated_lines(case: Case, same_lines: int) -> Finding | None:
 
 def _find_state(rule: RuleName, reason: Reason, evidence: str) -> Finding:
     return Finding(rule=rule, reason=reason, where="trajectory", match="", evidence=evidence)
+
+
+def find_injected(case: Case) -> Finding | None:
+    """A turn was asked for a plausible mistake (rollout.inject_errors)."""
+    steps = [step for step in case.trajectory.steps if step.injected is not None]
+    if not steps:
+        return None
+    return Finding(
+        rule=RuleName.INJECTED,
+        reason=Reason.INJECTED_MISTAKE,
+        where=f"turn {steps[0].turn}",
+        match=steps[0].injected or "",
+        evidence=f"{len(steps)} of {len(case.trajectory.steps)} turns were asked for a mistake",
+    )

@@ -58,6 +58,8 @@ def find_unsolved(case: Case) -> Finding | None:
     verdict = case.trajectory.verdict
     if verdict.passed:
         return None
+    if not verdict.judged:
+        return _find_in_verdict(RuleName.SOLVED, Reason.NOT_SOLVED, "the task has no tests: nobody knows")
     failed = ", ".join(test.name for test in verdict.tests if test.status != "passed")
     evidence = f"reward {verdict.reward:g}; not passed: {failed or 'no result'}"
     return _find_in_verdict(RuleName.SOLVED, Reason.NOT_SOLVED, evidence)
@@ -66,7 +68,7 @@ def find_unsolved(case: Case) -> Finding | None:
 def find_reward_outside(case: Case) -> Finding | None:
     """The reward is outside of the band."""
     band, reward = case.criteria.rules.reward_band, case.trajectory.verdict.reward
-    if band.at_least <= reward <= band.at_most:
+    if not case.trajectory.verdict.judged or band.at_least <= reward <= band.at_most:
         return None
     evidence = f"reward {reward:g}, wanted {band.at_least:g} to {band.at_most:g}"
     return _find_in_verdict(RuleName.REWARD_BAND, Reason.REWARD_OUTSIDE, evidence)

@@ -16,7 +16,7 @@ from terminal_task_gen.config.filtering import BandConfig, FilterConfig, RuleCon
 from terminal_task_gen.finding import Action, RuleName
 
 _PAPER = {RuleName.EMPTY, RuleName.CONTAMINATION, RuleName.IDENTITY, RuleName.FOREIGN_SCRIPT}
-_STRICT_FLAGS = {RuleName.RISKY_COMMANDS, RuleName.REWARD_BAND, RuleName.SOLVE_RATE_BAND}
+_STRICT_FLAGS = {RuleName.RISKY_COMMANDS, RuleName.INJECTED, RuleName.REWARD_BAND, RuleName.SOLVE_RATE_BAND}
 
 DROPPING: Mapping[str, frozenset[RuleName]] = {
     "paper": frozenset(_PAPER),

@@ -47,6 +47,7 @@ RULES: tuple[Rule, ...] = (
     Rule(RuleName.RISKY_COMMANDS, conduct.find_risky_commands),
     Rule(RuleName.INVALID_TURNS, conduct.find_invalid_turns),
     Rule(RuleName.REPETITION, conduct.find_repetition),
+    Rule(RuleName.INJECTED, conduct.find_injected),
     Rule(RuleName.FEW_TURNS, conduct.find_few_turns),
     Rule(RuleName.OVER_LENGTH, conduct.find_over_length),
     Rule(RuleName.COMPLETED, outcomes.find_incomplete),

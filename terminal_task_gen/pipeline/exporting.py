@@ -11,7 +11,7 @@ from terminal_task_gen.config import Config
 from terminal_task_gen.errors import UsageError
 from terminal_task_gen.export.harbor.atif import AtifReport, export_trajectories
 from terminal_task_gen.export.harbor.environment import Base, ImageLayer, ImageRecipe
-from terminal_task_gen.export.harbor.tasks import HarborOptions, HarborReport, export_tasks
+from terminal_task_gen.export.harbor.tasks import HarborOptions, HarborReport, explain_unfit, export_tasks
 from terminal_task_gen.export.parts import DROPPED
 from terminal_task_gen.export.source import RowSource
 from terminal_task_gen.finding import RuleName
@@ -30,7 +30,7 @@ def export_harbor_tasks(
 ) -> HarborReport:
     """The run's tasks as Harbor task directories, but those that a benchmark's words were found in."""
     directory = RunDirectory(config.run_dir)
-    images = {task.image for task in directory.read_records(TASKS, Task, on_damage)}
+    images = {task.image for task in directory.read_records(TASKS, Task, on_damage) if explain_unfit(task) is None}
     return export_tasks(
         folder,
         _read_tasks(directory, on_damage),
@@ -58,6 +58,7 @@ def export_atif(config: Config, folder: Path, *, part: str, on_damage: OnDamage)
         wanted=wanted,
         run_id=identity.run_id if identity else "",
         name=config.name,
+        dialect=config.rollout.dialect,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from operator import attrgetter
 
@@ -15,6 +16,7 @@ from terminal_task_gen.pipeline.opening import OpenRun, open_sandboxes, open_tea
 from terminal_task_gen.rollout.attempt import Attempt, enumerate_attempts, list_due
 from terminal_task_gen.rollout.prompts import load_template
 from terminal_task_gen.rollout.rollout import Roller
+from terminal_task_gen.rollout.solving import measure_solving
 from terminal_task_gen.stage import Stage, run_stage
 from terminal_task_gen.store import FAILED, TRAJECTORIES
 from terminal_task_gen.task import Task
@@ -29,12 +31,12 @@ async def rollout(run: OpenRun, *, only: Sequence[str] = ()) -> StageFinished:
         run.listener(Notice("rollout: no tasks yet; make some with: ttg generate"))
     images = sorted({task.image for task in tasks})
     template = load_template(config.rollout.prompt_template, config.rollout.dialect)
-    role = "author" if config.teacher.actor is None else "actor"
-    endpoint = config.teacher.get_actor()
-    async with (
-        open_teacher(run, endpoint, field=f"teacher.{role}", stage="rollout") as teacher,
-        open_sandboxes(run, images) as factory,
-    ):
+    async with AsyncExitStack() as stack:
+        teachers = [
+            await stack.enter_async_context(open_teacher(run, endpoint, field=field, stage="rollout"))
+            for field, endpoint in config.teacher.list_actors().items()
+        ]
+        factory = await stack.enter_async_context(open_sandboxes(run, images))
         if factory.name != "docker" and any(task.foreign for task in tasks):
             raise UsageError("imported tasks bring images of their own and need a Docker engine: --sandbox docker")
         digests = {name: await factory.get_image_digest(name) for name in images}
@@ -45,17 +47,37 @@ async def rollout(run: OpenRun, *, only: Sequence[str] = ()) -> StageFinished:
         # Imported tasks' images are whatever they are; only what we build is sure to be a machine that can be asked.
         ours = {task.image: digests[task.image] for task in tasks if not task.foreign}
         await record_manifests(run.directory, factory, ours, run_id=identity.run_id)
-        roller = Roller(
-            teacher=teacher,
-            factory=factory,
-            rollout=config.rollout,
-            sandbox=config.sandbox,
-            run_id=identity.run_id,
-            recordings_dir=run.directory.recordings_dir,
-            template=template,
-            listener=run.listener,
-        )
-        return await _roll_out(run, config, roller, tasks, teacher.model)
+        summaries: list[StageFinished] = []
+        for teacher in teachers:
+            roller = Roller(
+                teacher=teacher,
+                factory=factory,
+                rollout=config.rollout,
+                sandbox=config.sandbox,
+                run_id=identity.run_id,
+                recordings_dir=run.directory.recordings_dir,
+                template=template,
+                listener=run.listener,
+            )
+            if len(teachers) > 1:
+                run.listener(Notice(f"rollout: {teacher.model}"))
+            summaries.append(await _roll_out(run, config, roller, tasks, teacher.model))
+            if run.engine.draining:
+                break
+        write_solving(run, [teacher.model for teacher in teachers])
+        return _add_up(summaries, run)
+
+
+def write_solving(run: OpenRun, models: Sequence[str]) -> None:
+    """How often each task was solved, anew, beside the trajectories."""
+    outcomes = list(run.directory.read_records(TRAJECTORIES, Outcome, run.report_damage))
+    found = [measure_solving(outcomes, model=model, until=run.config.rollout.until) for model in models]
+    if run.config.rollout.attempts > 1:
+        for solving in found:
+            shares = ", ".join(f"pass@{k} {share:.2f}" for k, share in solving.pass_at_k.items())
+            run.listener(Notice(f"rollout: {solving.model}: {shares or 'nothing judged'}"))
+    text = "".join(one.model_dump_json() + "\n" for one in found)
+    run.directory.write_file(run.directory.path / "trajectories" / "solve-rates.jsonl", text)
 
 
 def select_tasks(tasks: Sequence[Task], only: Sequence[str]) -> list[Task]:
@@ -87,12 +109,16 @@ async def _roll_out(run: OpenRun, config: Config, roller: Roller, tasks: Sequenc
             rounds.append(await _run_attempts(run, config, roller, partial(iter, due)))
         if run.engine.draining:
             break
+    return _add_up(rounds, run)
+
+
+def _add_up(parts: Sequence[StageFinished], run: OpenRun) -> StageFinished:
     return StageFinished(
         "rollout",
-        accepted=sum(one.accepted for one in rounds),
-        rejected=sum(one.rejected for one in rounds),
-        owed=sum(one.owed for one in rounds),
-        seconds=sum(one.seconds for one in rounds),
+        accepted=sum(one.accepted for one in parts),
+        rejected=sum(one.rejected for one in parts),
+        owed=sum(one.owed for one in parts),
+        seconds=sum(one.seconds for one in parts),
         interrupted=run.engine.draining,
     )
 

@@ -37,7 +37,7 @@ class AtifReport(Record):
 
 
 def export_trajectories(
-    folder: Path, trajectories: Iterable[Trajectory], *, wanted: frozenset[str], run_id: str, name: str
+    folder: Path, trajectories: Iterable[Trajectory], *, wanted: frozenset[str], run_id: str, name: str, dialect: str
 ) -> AtifReport:
     """Write `folder` anew with the trajectories of these ids. Raises UsageError: nothing to write, the disk refuses."""
     check_replaceable(folder, EXPORT_MARK)
@@ -49,7 +49,9 @@ def export_trajectories(
                 continue
             place = temporary / trajectory.domain / f"{trajectory.id}.json"
             place.parent.mkdir(exist_ok=True)
-            place.write_bytes(orjson.dumps(build_atif(trajectory, run_id=run_id), option=orjson.OPT_INDENT_2))
+            place.write_bytes(
+                orjson.dumps(build_atif(trajectory, run_id=run_id, dialect=dialect), option=orjson.OPT_INDENT_2)
+            )
             written += 1
         if not written:
             raise UsageError(f"{name} has no kept trajectory to export")
@@ -65,12 +67,12 @@ def export_trajectories(
     return report
 
 
-def build_atif(trajectory: Trajectory, *, run_id: str) -> dict[str, Any]:
+def build_atif(trajectory: Trajectory, *, run_id: str, dialect: str = "json") -> dict[str, Any]:
     """The trajectory as ATIF's JSON, nulls left out."""
-    replies = [message for message in trajectory.messages if message.role == "assistant"]
-    opening = next((message.content for message in trajectory.messages if message.role == "user"), "")
+    first = trajectory.earlier[0] if trajectory.earlier else trajectory.messages
+    opening = next((message.content for message in first if message.role == "user"), "")
     steps: list[dict[str, Any]] = [{"step_id": 1, "source": "user", "message": opening}]
-    for reply, step in zip(replies, trajectory.steps, strict=False):
+    for reply, step in zip(trajectory.list_replies(), trajectory.steps, strict=False):
         steps.append(_build_step(reply, step, number=len(steps) + 1, model=trajectory.model))
     verdict, usage = trajectory.verdict, trajectory.usage
     return {
@@ -81,7 +83,7 @@ def build_atif(trajectory: Trajectory, *, run_id: str) -> dict[str, Any]:
             "name": trajectory.agent,
             "version": AGENT_VERSION,
             "model_name": trajectory.model,
-            "extra": {"parser": "json"},
+            "extra": {"parser": dialect},
         },
         "steps": steps,
         "final_metrics": {**_build_metrics(usage, prefix="total_"), "total_steps": len(steps)},
@@ -90,6 +92,7 @@ def build_atif(trajectory: Trajectory, *, run_id: str) -> dict[str, Any]:
             "domain": trajectory.domain,
             "attempt": trajectory.attempt,
             "stop_reason": trajectory.stop_reason,
+            "handovers": len(trajectory.earlier),
             "reward": verdict.reward,
             "passed": verdict.passed,
             "tests": [test.model_dump(include={"name", "status", "weight"}) for test in verdict.tests],

@@ -79,8 +79,9 @@ def export_tasks(
     written = solved = 0
     with replace_folder(folder) as temporary:
         for task in tasks:
-            if task.id in unwanted:
-                left_out[unwanted[task.id]] += 1
+            why = unwanted.get(task.id) or explain_unfit(task)
+            if why is not None:
+                left_out[why] += 1
                 continue
             _write_task(temporary / task.id, task, recipes[task.image], options)
             written += 1
@@ -95,6 +96,13 @@ def export_tasks(
         write_file(temporary / "README.md", card.encode())
         write_file(temporary / EXPORT_MARK, dump_record(report, indent=True) + b"\n")
     return report
+
+
+def explain_unfit(task: Task) -> str | None:
+    """Why a task is not written as a directory; None where it is."""
+    if task.foreign is not None:
+        return "imported: the directory it came from is the task"
+    return None if task.weights else "without tests"
 
 
 def _write_task(folder: Path, task: Task, recipe: ImageRecipe, options: HarborOptions) -> None:

@@ -1,8 +1,8 @@
 """How often tasks are solved: the measured difficulty of each, and pass@k over all.
 
 pass@k is the unbiased estimator of Chen et al. (arXiv 2107.03374): 1 - C(n-c, k) / C(n, k) for a task with c of n
-attempts passed, averaged over the tasks with at least k attempts. Where a task's attempts ended early because it had had
-enough (`rollout.until`), it looks easier than it is; the file says how they were chosen.
+attempts passed, averaged over the tasks with at least k attempts. Where attempts ended early because a task had
+had enough (`rollout.until`), it looks easier than it is; the file says how they were chosen.
 """
 
 from __future__ import annotations

@@ -184,7 +184,9 @@ def _plant_secrets() -> Iterator[Line]:
     keys = (
         "AKIA" + "Q7LZ3PX5TN2MVB4H",
         "ghp_" + "q8Zt4LmX2vRk9WcY7bNs3HdJ6fPa1GeU5oTi",
-        "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7bq9x1Zk3vT8sQ0yLw5RjHn2fUcXe6dGpKmB4oVaIzYtSrNq\n-----END RSA PRIVATE KEY-----",
+        "-----BEGIN RSA PRIVATE KEY-----\n"
+        "MIIEpAIBAAKCAQEA7bq9x1Zk3vT8sQ0yLw5RjHn2fUcXe6dGpKmB4oVaIzYtSrNq\n"
+        "-----END RSA PRIVATE KEY-----",
     )
     made_up = [make_trajectory(reply(keystrokes=f"export TOKEN='{key}'\n")) for key in keys]
     yield Line("keys in keystrokes", len(keys), sum(_flags(RuleName.SECRETS, one) for one in made_up), 0, 0)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from terminal_task_gen.bundle import build_spec
 from terminal_task_gen.config import Config
-from terminal_task_gen.errors import ItemError, SandboxError, TeacherRefusedError
+from terminal_task_gen.errors import DiskFullError, ItemError, SandboxError, TeacherRefusedError
 from terminal_task_gen.generate.complaint import Complaint, RefusedError
 from terminal_task_gen.generate.draft import Draft, parse_draft
 from terminal_task_gen.generate.prompts import PROMPT_VERSION, build_author_messages, build_repair_message
@@ -128,8 +128,8 @@ class Author:
             try:
                 async with self._slots:
                     return await run_sandbox_gates(self.factory, self._bench, spec, draft, limits)
-            except SandboxError:
-                if attempt == SANDBOX_TRIES:
+            except SandboxError as error:
+                if attempt == SANDBOX_TRIES or isinstance(error, DiskFullError):
                     raise
                 await wait_until_ready(self.factory.ping, timeout_sec=self.config.sandbox.patience_sec)
         raise AssertionError("unreachable")

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from terminal_task_gen.bundle import build_spec, list_sandbox_files
 from terminal_task_gen.config import MAX_AUTO, RolloutConfig, SandboxConfig
-from terminal_task_gen.errors import Cause, ItemError, SandboxError, TeacherError
+from terminal_task_gen.errors import Cause, DiskFullError, ItemError, SandboxError, TeacherError
 from terminal_task_gen.events import Listener, ignore
 from terminal_task_gen.records import Usage
 from terminal_task_gen.rollout.agent import Agent, Budget
@@ -91,7 +91,7 @@ class Roller:
                     with _hold_recording(self._recordings_dir, attempt.id) as recording:
                         return await self._roll_out(attempt, recording, agents)
             except (SandboxError, TeacherError) as error:
-                if isinstance(error, TeacherError) or number == last_try:
+                if isinstance(error, TeacherError | DiskFullError) or number == last_try:
                     return _reject(attempt, error, tries=number, agents=agents)
                 await wait_until_ready(self._factory.ping, timeout_sec=self._sandbox.patience_sec)
         raise AssertionError("unreachable: the last try returns")

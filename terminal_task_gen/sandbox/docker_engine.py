@@ -107,6 +107,10 @@ class Engine:
             raise
         return bool(state["Running"])
 
+    async def measure_disk(self, container_id: str) -> int:
+        """Bytes that the container holds beside its image; sparse files count with their length."""
+        return await self._call(self._measure_disk, container_id)
+
     async def list_containers(self, label: str) -> list[Leftover]:
         found = await self._call(self._client.api.containers, all=True, filters={"label": label})
         return [Leftover(entry["Id"], entry["Labels"]) for entry in found]
@@ -160,6 +164,14 @@ class Engine:
         answer = self._client.api.post(url, json={"PidsLimit": max_processes}, timeout=CALL_TIMEOUT_SEC)
         if not answer.ok:
             raise build_refusal(answer.status_code, answer.text)
+
+    def _measure_disk(self, container_id: str) -> int:
+        # Nor has it one for this parameter.
+        url = f"{self._client.api.base_url}{self._build_path(f'containers/{container_id}/json')}"
+        answer = self._client.api.get(url, params={"size": 1}, timeout=CALL_TIMEOUT_SEC)
+        if not answer.ok:
+            raise build_refusal(answer.status_code, answer.text)
+        return int(answer.json().get("SizeRw") or 0)
 
     def _read_file(self, container_id: str, path: str, max_bytes: int) -> bytes | None:
         api = self._client.api

@@ -35,11 +35,20 @@ class TestBench:
         self._kits: dict[str, asyncio.Task[bytes]] = {}
 
     async def run_tests(
-        self, sandbox: Sandbox, image: str, *, tests: str, weights: Mapping[str, float], timeout_sec: float
+        self,
+        sandbox: Sandbox,
+        image: str,
+        *,
+        tests: str,
+        weights: Mapping[str, float],
+        timeout_sec: float,
+        trust_bytecode: bool = True,
     ) -> TestReport:
         """As `verifier.run_tests`; `image` is what `sandbox` was started from. Raises SandboxError only."""
         kit = await self._get_kit(image)
-        return await run_tests(sandbox, tests=tests, weights=weights, timeout_sec=timeout_sec, kit=kit)
+        return await run_tests(
+            sandbox, tests=tests, weights=weights, timeout_sec=timeout_sec, kit=kit, trust_bytecode=trust_bytecode
+        )
 
     async def _get_kit(self, image: str) -> bytes:
         # Images of one digest share an interpreter; a driver without images gives "" for all.

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import IO
 
 from terminal_task_gen.errors import DiskFullError, SandboxError
 from terminal_task_gen.sandbox import WORKDIR, ByteStream, ExecResult, SandboxFile, SandboxSpec
@@ -19,10 +20,12 @@ from terminal_task_gen.sandbox.archive import pack_files
 from terminal_task_gen.sandbox.docker_command import POLL_SEC, Command, NotBegunError, RunningCommand, settle
 from terminal_task_gen.sandbox.docker_engine import Engine
 from terminal_task_gen.sandbox.docker_stream import DockerStream, Hijacked
+from terminal_task_gen.sandbox.state import is_carried, list_roots
 
 KILLED = 137
 MEBIBYTE = 1024 * 1024
 KILL_TIMEOUT_SEC = 10.0
+REMOVE_TIMEOUT_SEC = 60.0
 SETTLE_SEC = 3.0
 """How long the engine may take to notice that a container has ended."""
 SPARE_PROCESSES = 32
@@ -112,9 +115,29 @@ class DockerSandbox:
         with self._tell_overfull():
             return await self._engine.read_file(self.container_id, path, max_bytes)
 
+    async def check_alive(self) -> None:
+        with self._tell_overfull():
+            await self._require_alive()
+
     async def list_changes(self) -> tuple[str, ...]:
         with self._tell_overfull():
-            return tuple(sorted(await self._engine.list_changed_paths(self.container_id)))
+            return tuple(sorted(change.path for change in await self._engine.list_changes(self.container_id)))
+
+    async def save_state(self, file: IO[bytes], *, refuse: Callable[[str], bool]) -> tuple[str, ...]:
+        with self._tell_overfull():
+            changes = await self._engine.list_changes(self.container_id)
+            kept = {change.path for change in changes if not change.deleted and not refuse(change.path)}
+            await self._engine.save_paths(self.container_id, list_roots(kept), file, wanted=kept.__contains__)
+        return tuple(sorted(c.path for c in changes if c.deleted and is_carried(c.path) and not refuse(c.path)))
+
+    async def load_state(self, file: IO[bytes], *, gone: Sequence[str]) -> None:
+        if gone:
+            words = ["xargs", "-0", "rm", "-rf", "--"]
+            names = "\0".join(gone).encode(errors="surrogateescape")
+            await self.exec(words, stdin=names, timeout_sec=REMOVE_TIMEOUT_SEC, workdir="/")
+        file.seek(0)
+        with self._tell_overfull():
+            await self._engine.put_archive(self.container_id, file)
 
     async def enforce_disk_limit(self) -> None:
         """End the container where it holds more than its `disk_mb`; what it was doing then is a DiskFullError."""

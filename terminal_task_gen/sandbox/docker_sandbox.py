@@ -185,12 +185,12 @@ class DockerSandbox:
             timed_out = not await running.wait_ended(command.timeout_sec)
             if timed_out:
                 await self._kill(running)
-            exit_code = await running.read_exit_code()
+            exit_code = KILLED if timed_out else await running.read_exit_code()
         finally:
             await running.close()
         stdout, stderr = running.transcript.stdout, running.transcript.stderr
         return ExecResult(
-            exit_code=KILLED if timed_out else exit_code,
+            exit_code=exit_code,
             stdout=stdout.content,
             stderr=stderr.content,
             timed_out=timed_out,
@@ -198,9 +198,14 @@ class DockerSandbox:
         )
 
     async def _kill(self, running: RunningCommand) -> None:
-        session = await running.wait_session(KILL_TIMEOUT_SEC)
+        """Kill its session, and all there is inside where that is not its end: a process that traces it holds it."""
         async with self._make_room():
-            await self._run_quietly(["/bin/sh", "-c", KILL_SCRIPT, "sh", str(session)])
+            with suppress(NotBegunError):
+                session = await running.wait_session(KILL_TIMEOUT_SEC)
+                await self._run_quietly(["/bin/sh", "-c", KILL_SCRIPT, "sh", str(session)])
+                if await running.wait_ended(KILL_TIMEOUT_SEC):
+                    return
+            await self._run_quietly(["/bin/sh", "-c", "kill -KILL -1"])
         if not await running.wait_ended(KILL_TIMEOUT_SEC):
             raise SandboxError("engine", f"the command outlived its time limit by {KILL_TIMEOUT_SEC:g} s")
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from terminal_task_gen.task import TaskFile
 from tests.rollout.rollout_bench import DONE, Bench, make_task, say
 
 pytestmark = pytest.mark.docker
 
 ATTEMPTS = {
-    "engine's socket": "ls /var/run/docker.sock || ls /run/docker.sock || ls /run/containerd",
+    "socket of the engine": "ls /var/run/docker.sock || ls /run/docker.sock || ls /run/containerd",
     "metadata": "curl -m 2 -s http://169.254.169.254/",
     "outside": "curl -m 2 -s http://1.1.1.1/ || (exec 3<>/dev/tcp/172.17.0.1/22)",
     "names": "getent hosts example.com",
@@ -46,9 +47,10 @@ ATTEMPTS = {
 
 async def test_no_attempt_reaches_the_host(bench: Bench) -> None:
     lines = [f"( {script} ) >/dev/null 2>&1 && echo '{name}' >> /app/reached" for name, script in ATTEMPTS.items()]
-    script = "\n".join([*lines, "echo end >> /app/reached", ""])
-    tests = "def test_reached():\n    assert open('/app/reached').read() == 'end\\n'\n"
-    keys = f"cat > /app/try.sh <<'EOF'\n{script}EOF\n"
+    control = "( true ) >/dev/null 2>&1 && echo control >> /app/reached"
+    script = "\n".join([*lines, control, "echo end >> /app/reached", ""])
+    tests = "def test_reached():\n    assert open('/app/reached').read() == 'control\\nend\\n'\n"
     task = make_task(tests, {"test_reached": 1.0})
-    result = await bench.finish(say(keys), say("bash /app/try.sh\n", duration=40.0), DONE, task=task)
+    task = task.model_copy(update={"files": (TaskFile(path="try.sh", content=script),)})
+    result = await bench.finish(say("bash /app/try.sh\n", duration=40.0), DONE, task=task)
     assert result.verdict.passed, result.verdict.tests[0].message

@@ -30,6 +30,7 @@ SETTLE_SEC = 3.0
 """How long the engine may take to notice that a container has ended."""
 SPARE_PROCESSES = 32
 """The engine's own helper, which enters a container with each command, counts with its threads."""
+KILL_ALL_SCRIPT = "kill -KILL -1"
 KILL_SCRIPT = """
 session=$1
 kill -KILL -- -$session
@@ -199,13 +200,18 @@ class DockerSandbox:
 
     async def _kill(self, running: RunningCommand) -> None:
         """Kill its session, and all there is inside where that is not its end: a process that traces it holds it."""
+        script = KILL_ALL_SCRIPT
+        try:
+            session = await running.wait_session(KILL_TIMEOUT_SEC)
+            script = KILL_SCRIPT
+        except NotBegunError:
+            if await running.wait_ended(0.0):
+                raise
+            session = 0
         async with self._make_room():
-            with suppress(NotBegunError):
-                session = await running.wait_session(KILL_TIMEOUT_SEC)
-                await self._run_quietly(["/bin/sh", "-c", KILL_SCRIPT, "sh", str(session)])
-                if await running.wait_ended(KILL_TIMEOUT_SEC):
-                    return
-            await self._run_quietly(["/bin/sh", "-c", "kill -KILL -1"])
+            await self._run_quietly(["/bin/sh", "-c", script, "sh", str(session)])
+            if session and not await running.wait_ended(KILL_TIMEOUT_SEC):
+                await self._run_quietly(["/bin/sh", "-c", KILL_ALL_SCRIPT])
         if not await running.wait_ended(KILL_TIMEOUT_SEC):
             raise SandboxError("engine", f"the command outlived its time limit by {KILL_TIMEOUT_SEC:g} s")
 

@@ -6,6 +6,7 @@
     └── ItemError             one item failed; it becomes a recorded row, never a crash; carries a Cause
         ├── TeacherError      the endpoint did not give a usable reply
         ├── SandboxError      the sandbox broke or died; never to be shown to a teacher as command output
+        │   └── DiskFullError it was ended for what was written in it: its inhabitant's doing, not the engine's
         └── GateError         an item was refused on its merits (reason code and evidence)
 
 Anything else that escapes is a bug and keeps its traceback. Third-party exceptions stop at the driver that owns them.
@@ -27,6 +28,7 @@ class Cause(StrEnum):
     TIMEOUT = "timeout"
     SESSION_ENDED = "session_ended"
     CONTEXT_FULL = "context_full"
+    DISK_FULL = "disk_full"
     # An item refused on its merits; asking again gives the same answer.
     MERIT = "merit"
     TEACHER_REFUSED = "teacher_refused"
@@ -49,6 +51,7 @@ POLICY: dict[Cause, Policy] = {
     Cause.TIMEOUT: Policy(retry=False, keep=True),
     Cause.SESSION_ENDED: Policy(retry=False, keep=True),
     Cause.CONTEXT_FULL: Policy(retry=False, keep=True),
+    Cause.DISK_FULL: Policy(retry=False, keep=True),
     Cause.MERIT: Policy(retry=False, keep=False),
     Cause.TEACHER_REFUSED: Policy(retry=False, keep=False),
     Cause.TEACHER_UNAVAILABLE: Policy(retry=True, keep=False),
@@ -95,6 +98,12 @@ class SandboxError(ItemError):
     """The sandbox could not be started, broke or died. Says nothing about the command that was running."""
 
     cause = Cause.SANDBOX_FAILED
+
+
+class DiskFullError(SandboxError):
+    """The sandbox was ended because more was written in it than its disk limit; a fresh one would end the same way."""
+
+    cause = Cause.DISK_FULL
 
 
 class GateError(ItemError):

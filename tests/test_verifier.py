@@ -81,7 +81,7 @@ async def verify(sandbox: Sandbox, tests: str, timeout_sec: float = 60.0, **weig
 
 
 async def list_leftovers(sandbox: Sandbox) -> str:
-    script = "ls -A /tests 2>/dev/null; ls -d /run/verifier-* 2>/dev/null; true"
+    script = "ls -A /tests 2>/dev/null; ls -d /.verifier-* 2>/dev/null; true"
     return (await sandbox.exec(["sh", "-c", script], timeout_sec=10.0)).text
 
 
@@ -117,7 +117,7 @@ async def test_two_equal_runs_give_equal_reports(sandbox: Sandbox) -> None:
     tests = "def test_a(tmp_path):\n    assert tmp_path == test_a, 'no'\n\ndef test_b():\n    assert 1 > 0\n"
     first, second = [await verify(sandbox, tests, test_a=0.5, test_b=0.5) for _ in range(2)]
     assert first == second
-    assert "/run/verifier/tmp/test_a0" in first.outcomes[0].message
+    assert "/.verifier/tmp/test_a0" in first.outcomes[0].message
     assert first.log.rstrip().endswith("1 failed, 1 passed")
 
 
@@ -257,8 +257,8 @@ async def test_tests_may_use_what_the_agent_made(sandbox: Sandbox) -> None:
 async def test_forged_results_do_not_break_the_reading(sandbox: Sandbox) -> None:
     forged = 'f.write(\'{"kind": 1}\\n[]\\nnull\\n{"kind": "result", "name": "test_a", "status": "great"}\\n\')'
     tests = (
-        "import glob\n\ndef test_a():\n    with open(glob.glob('/run/verifier-*/results.jsonl')[0], 'a') as f:\n"
-        f"        {forged}\n    assert forged_is_ignored\n"
+        "import os\n\ndef test_a():\n    fds = [int(n) for n in os.listdir('/proc/self/fd') if int(n) >= 100]\n"
+        f"    with os.fdopen(os.dup(fds[0]), 'w') as f:\n        {forged}\n    assert forged_is_ignored\n"
     )
     assert [o.status for o in (await verify(sandbox, tests, test_a=1.0)).outcomes] == ["crashed"]
 

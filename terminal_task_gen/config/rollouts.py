@@ -51,6 +51,9 @@ class RolloutConfig(Record):
     """Where the context is full, sum up and go on with a fresh one, as Terminus 2 does, instead of stopping."""
     inject_errors: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of turns for which the actor is asked for a plausible mistake; the step is marked (TermiGen's was 0.2)."""
+    verifier: Literal["same", "fresh"] = "same"
+    """Where the tests run: in the sandbox itself, its servers up; or in a fresh one over its final files, those of the
+    system's own directories (/usr and the like) left out, so that nothing left running can interfere."""
     timeout_sec: float | None = None
     """None: the task's own agent_timeout_sec."""
     wait: Literal["prompt", "duration"] = "prompt"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from terminal_task_gen.bundle import build_spec
 from terminal_task_gen.config import Config
-from terminal_task_gen.errors import ItemError, SandboxError, TeacherRefusedError
+from terminal_task_gen.errors import DiskFullError, ItemError, SandboxError, TeacherRefusedError
 from terminal_task_gen.events import DraftExamined, Listener, ignore
 from terminal_task_gen.generate.complaint import Complaint, RefusedError
 from terminal_task_gen.generate.draft import Draft, parse_draft
@@ -155,8 +155,8 @@ class Author:
             try:
                 async with self._slots:
                     return await run_sandbox_gates(proving, climb, self.config.generate.gates)
-            except SandboxError:
-                if attempt == SANDBOX_TRIES:
+            except SandboxError as error:
+                if attempt == SANDBOX_TRIES or isinstance(error, DiskFullError):
                     raise
                 await wait_until_ready(self.factory.ping, timeout_sec=self.config.sandbox.patience_sec)
         raise AssertionError("unreachable")

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from terminal_task_gen.errors import Cause, TeacherError, TeacherRefusedError
+from terminal_task_gen.errors import Cause, DiskFullError, TeacherError, TeacherRefusedError
 from terminal_task_gen.events import Listener, TurnFinished, ignore
 from terminal_task_gen.records import Usage
 from terminal_task_gen.rollout.handoff import hand_over
@@ -100,6 +100,10 @@ class Agent:
             if not clock.expired():
                 raise
             cause = Cause.TIMEOUT
+        except DiskFullError:
+            if not self.steps:
+                raise
+            cause = Cause.DISK_FULL
         if not self.steps:
             raise TeacherError("no_reply_in_time", f"not one reply within {self._budget.timeout_sec:g} s")
         self._drop_unanswered()

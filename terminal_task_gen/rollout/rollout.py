@@ -15,21 +15,23 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 from terminal_task_gen.bundle import build_spec, list_sandbox_files
 from terminal_task_gen.config import MAX_AUTO, RolloutConfig, SandboxConfig
-from terminal_task_gen.errors import Cause, ItemError, SandboxError, TeacherError
+from terminal_task_gen.errors import Cause, DiskFullError, ItemError, SandboxError, TeacherError
 from terminal_task_gen.events import Listener, ignore
 from terminal_task_gen.records import Usage
 from terminal_task_gen.rollout.agent import Agent, Budget
 from terminal_task_gen.rollout.attempt import Attempt
+from terminal_task_gen.rollout.fresh import open_fresh
 from terminal_task_gen.rollout.injection import Injector
 from terminal_task_gen.rollout.json_dialect import JsonDialect
 from terminal_task_gen.rollout.prompts import Template
 from terminal_task_gen.rollout.protocol import AGENT, Dialect
-from terminal_task_gen.rollout.verify import judge
+from terminal_task_gen.rollout.verify import OpenJudge, judge
 from terminal_task_gen.rollout.xml_dialect import XmlDialect
 from terminal_task_gen.sandbox import SandboxFactory
 from terminal_task_gen.sandbox.governor import Governor, MachineLook, wait_until_ready
@@ -91,7 +93,7 @@ class Roller:
                     with _hold_recording(self._recordings_dir, attempt.id) as recording:
                         return await self._roll_out(attempt, recording, agents)
             except (SandboxError, TeacherError) as error:
-                if isinstance(error, TeacherError) or number == last_try:
+                if isinstance(error, TeacherError | DiskFullError) or number == last_try:
                     return _reject(attempt, error, tries=number, agents=agents)
                 await wait_until_ready(self._factory.ping, timeout_sec=self._sandbox.patience_sec)
         raise AssertionError("unreachable: the last try returns")
@@ -129,7 +131,10 @@ class Roller:
             cause = await agent.solve(task.instruction)
             solved = time.monotonic()
             # The terminal stays open: closing it would hang up on what the teacher left running in it.
-            verdict = await judge(sandbox, task, self._bench)
+            open_judge: OpenJudge = nullcontext
+            if self._rollout.verifier == "fresh":
+                open_judge = partial(open_fresh, self._factory, spec)
+            verdict = await judge(sandbox, task, self._bench, open_judge=open_judge)
             moments = _Moments(begun, ready, solved, time.monotonic())
             driver = sandbox.driver
         return _make_trajectory(attempt, agents, cause, verdict, driver, _time(started_at, moments, agent))

@@ -10,9 +10,9 @@ Sandbox death is never command output: `ExecResult` means the command ran; anyth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import IO, Protocol
 
 from terminal_task_gen.records import Record
 
@@ -132,11 +132,29 @@ class Sandbox(Protocol):
         """Content of a regular file, cut at `max_bytes`; None where there is none."""
         ...
 
+    async def check_alive(self) -> None:
+        """Raises SandboxError when the sandbox is dead or dying, whatever became of the programs inside."""
+        ...
+
     async def list_changes(self) -> tuple[str, ...]:
         """Absolute paths that differ from the image, as the engine (not the sandbox itself) sees them; sorted.
 
         Bubblewrap's system directories are read-only, so there it is empty.
         """
+        ...
+
+    async def save_state(self, file: IO[bytes], *, refuse: Callable[[str], bool]) -> tuple[str, ...]:
+        """Write what was made of the image outside of the system's own directories (state.py says which), as a tar.
+
+        Absolute paths of which `refuse` is true are left out. What the image had and is gone is returned.
+
+        Raises:
+            SandboxError: the sandbox died, or its files cannot be read as an archive.
+        """
+        ...
+
+    async def load_state(self, file: IO[bytes], *, gone: Sequence[str]) -> None:
+        """Make a fresh sandbox what another was, from what its `save_state` wrote (from the beginning) and returned."""
         ...
 
     async def close(self) -> None:

@@ -15,6 +15,7 @@ import asyncio
 import shutil
 import socket
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -29,9 +30,11 @@ from terminal_task_gen.sandbox.bubblewrap_process import end_process, explain_re
 from terminal_task_gen.sandbox.output import Output
 from terminal_task_gen.sandbox.pipe import PipeEnd, Pipes
 from terminal_task_gen.sandbox.shell import ENTER_SCRIPT
+from terminal_task_gen.sandbox.state import filter_archive, is_carried
 
 START_TIMEOUT_SEC = 20.0
 KILL_TIMEOUT_SEC = 10.0
+ALIVE_TIMEOUT_SEC = 20.0
 DRAIN_SEC = 0.5
 """After the command has ended, what it left in the background may hold its output open this long."""
 TRANSFER_TIMEOUT_SEC = 300.0
@@ -160,8 +163,38 @@ class BubblewrapSandbox:
         )
         return result.stdout if result.exit_code == 0 else None
 
+    async def check_alive(self) -> None:
+        await self.exec(["true"], timeout_sec=ALIVE_TIMEOUT_SEC, workdir="/")
+
     async def list_changes(self) -> tuple[str, ...]:
         return ()
+
+    async def save_state(self, file: IO[bytes], *, refuse: Callable[[str], bool]) -> tuple[str, ...]:
+        with tempfile.TemporaryFile() as raw:
+            listed = await self.exec(["find", "/", "-mindepth", "1", "-maxdepth", "1", "-print0"], timeout_sec=60.0)
+            roots = [name for name in listed.stdout.decode(errors="surrogateescape").split("\0") if is_carried(name)]
+            names = [root.lstrip("/") for root in roots if root != "/etc"]
+            stream = await self.open_stream(["tar", "-c", "-f", "-", "-C", "/", "--", *names])
+            while chunk := await stream.read():
+                await asyncio.to_thread(raw.write, chunk)
+            await stream.close()
+            raw.seek(0)
+            try:
+                await asyncio.to_thread(filter_archive, raw, file, lambda path: not refuse(path))
+            except tarfile.TarError as error:
+                raise SandboxError("engine", f"the files could not be read: {error}") from error
+        return ()
+
+    async def load_state(self, file: IO[bytes], *, gone: Sequence[str]) -> None:
+        file.seek(0)
+        # A tar that has seen the end of its archive ends, whatever else may come.
+        stream = await self.open_stream(["sh", "-c", 'tar -x -p -f - -C / --keep-directory-symlink && echo "done"'])
+        while chunk := await asyncio.to_thread(file.read, 1 << 20):
+            await stream.write(chunk)
+        said = await stream.read()
+        await stream.close()
+        if said != b"done\n":
+            raise SandboxError("engine", "the files could not be unpacked")
 
     async def close(self) -> None:
         self._forget(self)

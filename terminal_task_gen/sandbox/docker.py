@@ -3,7 +3,8 @@
 Owns what a container may do: no network unless asked, few capabilities, no new privileges, limits on memory, CPU,
 processes, file size. No container outlives its `ttg`: its main process reads a connection that we hold, so it ends
 with us however we end, and the engine removes it; labels name the owner for `sweep`, which is for what even that missed
-(a container made and never started, an engine that was killed). Limits: `disk_mb` holds for each file.
+(a container made and never started, an engine that was killed). Limits: `disk_mb` holds for each file at once, and
+for all of them within seconds (docker_disk.py).
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from typing import Any
 
 from terminal_task_gen.errors import PrerequisiteError, SandboxError
 from terminal_task_gen.sandbox import CAPABILITIES, ENVIRONMENT, HOSTNAME, WORKDIR, SandboxSpec
+from terminal_task_gen.sandbox.docker_disk import DiskWatch
 from terminal_task_gen.sandbox.docker_engine import Engine
 from terminal_task_gen.sandbox.docker_owner import Owner
-from terminal_task_gen.sandbox.docker_sandbox import DockerSandbox
+from terminal_task_gen.sandbox.docker_sandbox import MEBIBYTE, DockerSandbox
 
 MAIN_PROCESS = ("/bin/bash", "--norc", "-c", "while read -r _; do :; done")
 """Waits for the end of its stdin. As process 1 no signal from inside can end it, and being bash it reaps orphans, so
 the engine's own init program, which would end as soon as a `kill -9 -1` inside took its child, is not wanted."""
 OPEN_FILES = 8192
 """Modest, since an engine refuses more than it has itself."""
-MEBIBYTE = 1024 * 1024
 LABEL = "ttg.run"
 
 
@@ -36,6 +37,7 @@ class DockerFactory:
         self._image_prefix = image_prefix
         self._image_tag = image_tag
         self._open: set[DockerSandbox] = set()
+        self._disk_watch = DiskWatch(self._open)
         self._engine: Engine | None = None
         self._connecting = asyncio.Lock()
 
@@ -84,6 +86,7 @@ class DockerFactory:
         return removed
 
     async def close(self) -> None:
+        await self._disk_watch.close()
         await asyncio.gather(*(sandbox.close() for sandbox in tuple(self._open)))
         engine, self._engine = self._engine, None
         if engine is not None:
@@ -121,11 +124,11 @@ class DockerFactory:
             engine,
             container_id,
             lifeline=lifeline,
-            max_processes=spec.max_processes,
-            workdir="" if spec.foreign else WORKDIR,
+            spec=spec,
             forget=self._open.discard,
         )
         self._open.add(sandbox)
+        self._disk_watch.wake()
         return sandbox
 
     def _tag(self, image: str) -> str:

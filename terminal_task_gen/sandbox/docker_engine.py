@@ -11,10 +11,11 @@ import base64
 import functools
 import json
 import os
+import posixpath
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import IO, Any, NamedTuple, ParamSpec, TypeVar
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
@@ -23,6 +24,7 @@ from requests.exceptions import RequestException
 
 from terminal_task_gen.errors import PrerequisiteError, SandboxError
 from terminal_task_gen.sandbox.docker_stream import Endpoint, Hijacked, build_refusal
+from terminal_task_gen.sandbox.state import copy_members, open_target
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,6 +34,8 @@ THREADS = 32
 CALL_TIMEOUT_SEC = 300
 NON_REGULAR = 0x8F280000
 """Go's os.ModeType: the bits of a file mode that are all zero for a regular file."""
+DELETED = 2
+"""The engine's kind of a change."""
 PATH_FAULTS = ("not a directory", "too many links", "too many levels of symbolic links", "name too long")
 """What the engine says, as its own failure, of paths that cannot be files."""
 TAR_BUFFER_BYTES = 1 << 20
@@ -40,6 +44,13 @@ TAR_BUFFER_BYTES = 1 << 20
 class ExecState(NamedTuple):
     running: bool
     exit_code: int | None
+
+
+class Change(NamedTuple):
+    """A path that differs from the image; `deleted` where only the image has it."""
+
+    path: str
+    deleted: bool
 
 
 class Leftover(NamedTuple):
@@ -107,6 +118,10 @@ class Engine:
             raise
         return bool(state["Running"])
 
+    async def measure_disk(self, container_id: str) -> int:
+        """Bytes that the container holds beside its image; sparse files count with their length."""
+        return await self._call(self._measure_disk, container_id)
+
     async def list_containers(self, label: str) -> list[Leftover]:
         found = await self._call(self._client.api.containers, all=True, filters={"label": label})
         return [Leftover(entry["Id"], entry["Labels"]) for entry in found]
@@ -131,16 +146,22 @@ class Engine:
         told = await self._call(self._client.api.exec_inspect, exec_id)
         return ExecState(bool(told["Running"]), told["ExitCode"])
 
-    async def put_archive(self, container_id: str, archive: bytes) -> None:
+    async def put_archive(self, container_id: str, archive: bytes | IO[bytes]) -> None:
         await self._call(self._client.api.put_archive, container_id, "/", archive)
 
     async def read_file(self, container_id: str, path: str, max_bytes: int) -> bytes | None:
         """The first bytes of a regular file; None where there is none."""
         return await self._call(self._read_file, container_id, path, max_bytes)
 
-    async def list_changed_paths(self, container_id: str) -> list[str]:
+    async def list_changes(self, container_id: str) -> list[Change]:
         changes = await self._call(self._client.api.diff, container_id)
-        return [change["Path"] for change in changes or ()]
+        return [Change(change["Path"], change["Kind"] == DELETED) for change in changes or ()]
+
+    async def save_paths(
+        self, container_id: str, roots: Sequence[str], file: IO[bytes], *, wanted: Callable[[str], bool]
+    ) -> None:
+        """Write an archive of what is wanted at and below each of `roots`."""
+        await self._call(self._save_paths, container_id, roots, file, wanted)
 
     async def find_image(self, name: str) -> str | None:
         """Its id, or None where it is not built."""
@@ -161,6 +182,14 @@ class Engine:
         if not answer.ok:
             raise build_refusal(answer.status_code, answer.text)
 
+    def _measure_disk(self, container_id: str) -> int:
+        # Nor has it one for this parameter.
+        url = f"{self._client.api.base_url}{self._build_path(f'containers/{container_id}/json')}"
+        answer = self._client.api.get(url, params={"size": 1}, timeout=CALL_TIMEOUT_SEC)
+        if not answer.ok:
+            raise build_refusal(answer.status_code, answer.text)
+        return int(answer.json().get("SizeRw") or 0)
+
     def _read_file(self, container_id: str, path: str, max_bytes: int) -> bytes | None:
         api = self._client.api
         url = f"{api.base_url}{self._build_path(f'containers/{container_id}/archive')}"
@@ -173,6 +202,14 @@ class Engine:
             return None
         chunks, _ = api.get_archive(container_id, path)
         return read_first_member(iter(chunks), max_bytes)
+
+    def _save_paths(
+        self, container_id: str, roots: Sequence[str], file: IO[bytes], wanted: Callable[[str], bool]
+    ) -> None:
+        with open_target(file) as target:
+            for root in roots:
+                chunks, _ = self._client.api.get_archive(container_id, root)
+                copy_members(ChunkFile(iter(chunks)), target, parent=posixpath.dirname(root), wanted=wanted)
 
     def _explain_missing(self, container_id: str, path: str) -> None:
         """Raises APIError when it is not the path's fault that nothing can be read there."""

@@ -44,7 +44,6 @@ PACE_PATIENCE_SEC = 0.5
 """How long typing waits for the shell to read again; when it does not, a program has the input."""
 START_TIMEOUT_SEC = 30.0
 FIRST_PROMPT_TIMEOUT_SEC = 10.0
-EXEC_TIMEOUT_SEC = 20.0
 
 _PANE = "%0"
 _DIRECTORY = "/run/tmux"
@@ -229,9 +228,7 @@ class Terminal:
         """Tell the end of the session from the death of the sandbox."""
         if self._sandbox_lives or not self._feed.client.ended:
             return
-        result = await self._sandbox.exec(["true"], timeout_sec=EXEC_TIMEOUT_SEC)
-        if result.exit_code != 0:
-            raise SandboxError("sandbox_died", f"`true` fails: {result.text[:500]}")
+        await self._sandbox.check_alive()
         self._sandbox_lives = True
 
 

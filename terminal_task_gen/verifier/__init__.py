@@ -7,6 +7,7 @@ SandboxError when the sandbox itself dies, which says nothing about the tests.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import secrets
@@ -21,14 +22,25 @@ from terminal_task_gen.sandbox import ExecResult, Sandbox, SandboxFile
 from terminal_task_gen.trajectory import TestOutcome, TestStatus
 from terminal_task_gen.verifier.conditions import ORDINARY, Conditions
 from terminal_task_gen.verifier.kit import pack_kit
-from terminal_task_gen.verifier.tampering import list_tampering
+from terminal_task_gen.verifier.tampering import is_bytecode_touched, list_tampering
 
-__all__ = ["ORDINARY", "RUNNER", "Conditions", "Spent", "TestReport", "list_tampering", "run_tests"]
+__all__ = [
+    "ORDINARY",
+    "RUNNER",
+    "Conditions",
+    "Spent",
+    "TestReport",
+    "is_bytecode_touched",
+    "list_tampering",
+    "report_missing",
+    "run_tests",
+]
 
 MAX_LOG_CHARS = 20_000
 MAX_MESSAGE_CHARS = 2_000
 MAX_RESULTS_BYTES = 10_000_000
 CLEANUP_TIMEOUT_SEC = 20.0
+FOLDER = "/.verifier"
 
 _DURATION = re.compile(
     r"^(=+ .*\b(?:passed|failed|error|errors|skipped|deselected|ran|xfailed|xpassed|warnings?)) in [0-9.]+s.*$", re.M
@@ -110,35 +122,48 @@ async def run_tests(
     timeout_sec: float,
     kit: bytes | None = None,
     conditions: Conditions = ORDINARY,
+    trust_bytecode: bool = True,
 ) -> TestReport:
     """Run `tests` as /tests/test_outputs.py in /app, as root, and remove every trace of it.
 
     `timeout_sec` is for the whole run; what finished before it still counts. `kit` is the zip to take pytest from, by
-    default one of sources; `bench.py` has faster ones. Raises SandboxError only.
+    default one of sources; `bench.py` has faster ones. `trust_bytecode`: whether the interpreter's own caches are as
+    they were in the image. Raises SandboxError only.
     """
-    folder = f"/run/verifier-{secrets.token_hex(8)}"
+    # At the root, the one directory that cannot be replaced by something else.
+    folder = f"{FOLDER}-{secrets.token_hex(8)}"
+    kit = pack_kit() if kit is None else kit
+    source = tests.encode(errors="surrogatepass")
     await sandbox.upload(
         [
-            SandboxFile(f"{folder}/runner.py", RUNNER.read_bytes(), mode=0o600),
             SandboxFile(f"{folder}/clock.py", _CLOCK.read_bytes(), mode=0o600),
-            SandboxFile(f"{folder}/kit.zip", pack_kit() if kit is None else kit, mode=0o600),
-            SandboxFile(f"{folder}/test_outputs.py", tests.encode(errors="surrogatepass"), mode=0o600),
+            SandboxFile(f"{folder}/kit.zip", kit, mode=0o600),
+            SandboxFile(f"{folder}/test_outputs.py", source, mode=0o600),
         ]
     )
-    # -I: no PYTHON* variable, no user site, nothing of the working directory on the path.
-    command = ["python3", "-I", "-B", f"{folder}/runner.py", *conditions.list_arguments()]
-    run = await sandbox.exec(command, timeout_sec=timeout_sec)
-    raw = await sandbox.download(f"{folder}/results.jsonl", max_bytes=MAX_RESULTS_BYTES)
+    # -I: no PYTHON* variable, no user site, nothing of the working directory on the path. The runner goes in as an
+    # argument and what it reads is held against digests, so that nobody inside can exchange it on the way.
+    caches = [] if trust_bytecode else ["-X", f"pycache_prefix={folder}/cache"]
+    digests = [hashlib.sha256(content).hexdigest() for content in (kit, source)]
+    command = ["python3", "-I", "-B", *caches, "-c", RUNNER.read_text(encoding="utf-8"), folder, *digests]
+    command += conditions.list_arguments()
+    run = await sandbox.exec(command, timeout_sec=timeout_sec, max_output_bytes=MAX_RESULTS_BYTES)
     # The runner cleans /tests itself unless it was killed.
     removal = ["sh", "-c", f"rm -rf {folder} /tests/* /tests/.[!.]*"]
     await sandbox.exec(removal, timeout_sec=CLEANUP_TIMEOUT_SEC, workdir="/")
-    results = _read_results(_drop_accidents((raw or b"").decode(errors="replace"), folder))
-    return _make_report(results, weights, run, log=_drop_accidents(run.text, folder))
+    results = _read_results(_drop_accidents(run.stdout.decode(errors="replace"), folder))
+    return _make_report(results, weights, run, log=_drop_accidents(run.stderr.decode(errors="replace"), folder))
+
+
+def report_missing(weights: Mapping[str, float], reason: str) -> TestReport:
+    """The report where the tests could not be run at all."""
+    outcomes = (TestOutcome(name=n, status="missing", weight=w, message=reason) for n, w in weights.items())
+    return TestReport(outcomes=tuple(outcomes), reward=0.0, passed=False, log=reason)
 
 
 def _drop_accidents(text: str, folder: str) -> str:
     """Without what differs between two equal runs: our folder's name, durations, addresses of objects."""
-    text = text.replace(folder, "/run/verifier")
+    text = text.replace(folder, FOLDER)
     return _ADDRESS.sub(" at 0x0>", _DURATION.sub(r"\1", text))
 
 

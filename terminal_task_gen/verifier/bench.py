@@ -43,11 +43,18 @@ class TestBench:
         weights: Mapping[str, float],
         timeout_sec: float,
         conditions: Conditions = ORDINARY,
+        trust_bytecode: bool = True,
     ) -> TestReport:
         """As `verifier.run_tests`; `image` is what `sandbox` was started from. Raises SandboxError only."""
         kit = await self._get_kit(image)
         return await run_tests(
-            sandbox, tests=tests, weights=weights, timeout_sec=timeout_sec, kit=kit, conditions=conditions
+            sandbox,
+            tests=tests,
+            weights=weights,
+            timeout_sec=timeout_sec,
+            kit=kit,
+            conditions=conditions,
+            trust_bytecode=trust_bytecode,
         )
 
     async def _get_kit(self, image: str) -> bytes:

@@ -2,9 +2,14 @@
 
 It stands alone: standard library and the pytest of its own kit (`kit.zip` beside it), Python 3.10 or later. It puts
 the tests at /tests after emptying that folder, ignores every conftest, ini file and plugin it may find, and writes
-one JSON line an event to `results.jsonl` beside it as the events happen, so that a run that is killed or that dies
-still tells what it got through. JSON lines rather than junit XML: the XML is only written at the end, and does not
-tell an assertion from another exception.
+one JSON line an event to stdout as the events happen, so that a run that is killed or that dies still tells what it
+got through; all that pytest and the tests say goes to stderr. JSON lines rather than junit XML: the XML is only
+written at the end, and does not tell an assertion from another exception.
+
+What a teacher left running is root as well. So the process closes itself to others (no tracing, no reading of its
+memory or of its open files), keeps the kit in sealed memory, and refuses to compile tests other than those it was
+sent for. Called with its folder, the SHA-256 of `kit.zip` (empty: the machine's own pytest) and of `test_outputs.py`
+there, and options.
 
     {"kind": "collected", "names": [function name of each case, in order]}
     {"kind": "broken", "message": why a module could not be collected}
@@ -16,6 +21,9 @@ Options: `--reversed` (last test first), `--shift=SECONDS` (of the clock, see cl
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
+import hashlib
 import json
 import os
 import resource
@@ -25,18 +33,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
 TESTS_DIR = Path("/tests")
 MAX_MESSAGE_CHARS = 2000
-MEASURED_DIRS = ("/app", "/tmp", str(HERE / "tmp"))
+MEASURED_DIRS = ("/app", "/tmp")
+PR_SET_DUMPABLE = 4
+EXCHANGED = 70
+"""Exit code when something was not what it was sent as."""
 
 
 class Recorder:
     """A pytest plugin. pytest's hooks are found by their names, so nothing of pytest is imported to define them."""
 
-    def __init__(self, path: Path, *, is_reversed: bool = False) -> None:
+    def __init__(self, results: int, *, is_reversed: bool = False) -> None:
         self._is_reversed = is_reversed
-        self._results = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._results = results
         self._assertion_types: tuple[type[BaseException], ...] = (AssertionError,)
         self._asserted: dict[str, bool] = {}
         self._status: dict[str, str] = {}
@@ -99,14 +109,57 @@ def describe_failure(report: Any) -> str:
     return f"{prefix}{Path(crash.path).name}:{crash.lineno}: {crash.message}"[:MAX_MESSAGE_CHARS]
 
 
-def lay_tests() -> Path:
+def close_to_others() -> None:
+    """Undumpable, a process can be looked into only with CAP_SYS_PTRACE, which no sandbox has; its children can."""
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    if "TracerPid:\t0\n" not in status:
+        sys.exit(EXCHANGED)
+
+
+def take_results() -> int:
+    """stdout for the events alone, out of reach of what the tests start; everybody else's stdout is stderr."""
+    results = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 100)
+    os.dup2(2, 1)
+    return results
+
+
+def read_checked(path: Path, digest: str) -> bytes:
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != digest:
+        sys.exit(EXCHANGED)
+    return content
+
+
+def seal(content: bytes) -> str:
+    """A path to an unchangeable copy in memory."""
+    fd = os.memfd_create("kit", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with os.fdopen(os.dup(fd), "wb") as file:
+        file.write(content)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+    return f"/proc/self/fd/{fd}"
+
+
+def guard_tests(target: str, source: bytes) -> None:
+    """They lie where others can write, so what is compiled in their name must be what they were."""
+
+    def check(event: str, arguments: Any) -> None:
+        if event == "compile" and arguments[1] == target and isinstance(arguments[0], str | bytes):
+            given = arguments[0]
+            if (given.encode(errors="surrogatepass") if isinstance(given, str) else given) != source:
+                os._exit(EXCHANGED)
+
+    sys.addaudithook(check)
+
+
+def lay_tests(source: bytes) -> Path:
     """Empty /tests of whatever is there, a link included, and put the tests there."""
-    if TESTS_DIR.is_symlink() or TESTS_DIR.is_file():
+    if TESTS_DIR.is_symlink() or (TESTS_DIR.exists() and not TESTS_DIR.is_dir()):
         TESTS_DIR.unlink()
     TESTS_DIR.mkdir(parents=True, exist_ok=True)
     clear_tests()
     target = TESTS_DIR / "test_outputs.py"
-    shutil.copyfile(HERE / "test_outputs.py", target)
+    target.write_bytes(source)
     return target
 
 
@@ -118,10 +171,10 @@ def clear_tests() -> None:
             entry.unlink()
 
 
-def measure_trees() -> tuple[int, int]:
+def measure_trees(basetemp: Path) -> tuple[int, int]:
     """Files and bytes in the folders that tests write to; links are not followed."""
     files = size = 0
-    for top in MEASURED_DIRS:
+    for top in (*MEASURED_DIRS, str(basetemp)):
         for folder, _, names in os.walk(top):
             for name in names:
                 try:
@@ -132,13 +185,13 @@ def measure_trees() -> tuple[int, int]:
     return files, size
 
 
-def run_measured(recorder: Recorder, run_tests: Any) -> int:
-    files, size = measure_trees()
+def run_measured(recorder: Recorder, basetemp: Path, run_tests: Any) -> int:
+    files, size = measure_trees(basetemp)
     begun = time.monotonic()
     code = int(run_tests())
     seconds = time.monotonic() - begun
     peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    files_after, size_after = measure_trees()
+    files_after, size_after = measure_trees(basetemp)
     recorder.write(
         {
             "kind": "spent",
@@ -151,40 +204,45 @@ def run_measured(recorder: Recorder, run_tests: Any) -> int:
     return code
 
 
-def shift(seconds: int) -> None:
-    sys.path.insert(0, str(HERE))
+def shift(here: Path, seconds: int) -> None:
+    sys.path.insert(0, str(here))
     from clock import shift_clock  # type: ignore[import-not-found]
 
-    sys.path.remove(str(HERE))
+    sys.path.remove(str(here))
     shift_clock(seconds)
 
 
-def run(options: list[str]) -> int:
+def run(here: Path, kit_digest: str, tests_digest: str, options: list[str]) -> int:
+    close_to_others()
+    results = take_results()
+    source = read_checked(here / "test_outputs.py", tests_digest)
+    guard_tests(str(TESTS_DIR / "test_outputs.py"), source)
     for option in options:
         if option.startswith("--shift="):
-            shift(int(option.partition("=")[2]))
+            shift(here, int(option.partition("=")[2]))
     for name in [name for name in os.environ if name.startswith("PYTEST_")]:
         del os.environ[name]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    sys.path.insert(0, str(HERE / "kit.zip"))
+    if kit_digest:
+        sys.path.insert(0, seal(read_checked(here / "kit.zip", kit_digest)))
     import pytest
 
-    recorder = Recorder(HERE / "results.jsonl", is_reversed="--reversed" in options)
+    recorder = Recorder(results, is_reversed="--reversed" in options)
     recorder.set_assertion_types(AssertionError, pytest.fail.Exception)
-    ini = HERE / "pytest.ini"
+    ini = here / "pytest.ini"
     ini.write_text("[pytest]\n", encoding="utf-8")
     arguments = ["-c", str(ini), "--rootdir", str(TESTS_DIR), "--noconftest", "-p", "no:cacheprovider", "--tb=short"]
-    arguments += ["--color=no", "--import-mode=importlib", "--basetemp", str(HERE / "tmp")]
-    arguments += ["--no-header", "-rA", str(lay_tests())]
+    arguments += ["--color=no", "--import-mode=importlib", "--basetemp", str(here / "tmp")]
+    arguments += ["--no-header", "-rA", str(lay_tests(source))]
 
     def run_tests() -> int:
         return int(pytest.main(arguments, plugins=[recorder]))
 
     try:
-        return run_measured(recorder, run_tests) if "--measured" in options else run_tests()
+        return run_measured(recorder, here / "tmp", run_tests) if "--measured" in options else run_tests()
     finally:
         clear_tests()
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:]))

@@ -190,6 +190,21 @@ async def test_upload_of_a_big_file(sandbox: Sandbox) -> None:
     assert await sandbox.download("/app/big", max_bytes=len(content)) == content
 
 
+async def test_utf8_split_across_reads_comes_whole(sandbox: Sandbox) -> None:
+    stream = await sandbox.open_stream(["bash", "-c", r"printf 'a\303'; sleep 0.3; printf '\251\342\230'; read -r _"])
+    said = b""
+    while len(said) < 5:
+        said += await stream.read(1)
+    assert said == b"a\xc3\xa9\xe2\x98"
+    await stream.write(b"\n")
+    assert await stream.read() == b""
+
+
+async def test_a_sandbox_without_its_programs_is_alive(sandbox: Sandbox) -> None:
+    await sandbox.exec(["bash", "-c", "rm -rf /bin/true /usr/bin/true"], timeout_sec=30)
+    await sandbox.check_alive()
+
+
 async def test_download_is_cut(sandbox: Sandbox) -> None:
     await run(sandbox, "head -c 30000000 /dev/zero >/app/zeros")
     for _ in range(5):

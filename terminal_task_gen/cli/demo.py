@@ -101,12 +101,14 @@ def _show_tasks(chosen: list[str]) -> _Show:
 
 def _show_rogues() -> _Show:
     """The gallery of bad replies; it needs nothing but Python either."""
+    known = pipeline.ROGUES / "known"
     return _Show(
         name="demo-rogues",
         config=data_dir("configs") / "rogues.yaml",
         repertoire=pipeline.ROGUES,
-        seeds=pipeline.ROGUES,
+        seeds=pipeline.ROGUES / "seeds",
         benchmark=pipeline.ROGUES / "benchmarks" / "gallery.jsonl",
+        generate={"gates": {"corpora": [known / "corpus.jsonl"], "benchmarks": [known / "benchmark.jsonl"]}},
     )
 
 

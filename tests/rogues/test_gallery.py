@@ -55,7 +55,7 @@ def test_every_protocol_message_has_its_turn() -> None:
 
 def test_every_rogue_is_asked_for_once() -> None:
     """A rogue without a seed would never be met, nor would a seed without a rogue."""
-    seeds = [orjson.loads(line)["id"] for line in (ROGUES / "seeds.jsonl").read_bytes().splitlines()]
+    seeds = [orjson.loads(line)["id"] for line in (ROGUES / "seeds" / "gallery.jsonl").read_bytes().splitlines()]
     actors = [f"actor-{name}" for kind in ("rules", "protocol") for name in list_rogues(kind)]
     assert sorted(seeds) == sorted([*list_rogues("gates"), *actors])
 

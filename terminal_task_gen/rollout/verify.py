@@ -14,6 +14,7 @@ from terminal_task_gen.task import Task
 from terminal_task_gen.trajectory import Verdict
 from terminal_task_gen.verifier import TestReport, list_tampering
 from terminal_task_gen.verifier.bench import TestBench
+from terminal_task_gen.verifier.conditions import Conditions
 from terminal_task_gen.verifier.script import run_script
 
 MAX_SYSTEM_CHANGES = 200
@@ -31,7 +32,12 @@ async def judge(sandbox: Sandbox, task: Task, bench: TestBench) -> Verdict:
         report = await run_script(sandbox, task.foreign, timeout_sec=timeout_sec)
     else:
         report = await bench.run_tests(
-            sandbox, task.image, tests=task.tests, weights=task.weights, timeout_sec=timeout_sec
+            sandbox,
+            task.image,
+            tests=task.tests,
+            weights=task.weights,
+            timeout_sec=timeout_sec,
+            conditions=Conditions(is_last=True),
         )
     return Verdict(
         reward=report.reward,

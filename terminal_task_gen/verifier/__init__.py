@@ -111,7 +111,7 @@ async def run_tests(
     kit: bytes | None = None,
     conditions: Conditions = ORDINARY,
 ) -> TestReport:
-    """Run `tests` as /tests/test_outputs.py in /app, as root, and remove every trace of it.
+    """Run `tests` as /tests/test_outputs.py in /app, as root, and remove every trace of it (`is_last` apart).
 
     `timeout_sec` is for the whole run; what finished before it still counts. `kit` is the zip to take pytest from, by
     default one of sources; `bench.py` has faster ones. Raises SandboxError only.
@@ -129,9 +129,10 @@ async def run_tests(
     command = ["python3", "-I", "-B", f"{folder}/runner.py", *conditions.list_arguments()]
     run = await sandbox.exec(command, timeout_sec=timeout_sec)
     raw = await sandbox.download(f"{folder}/results.jsonl", max_bytes=MAX_RESULTS_BYTES)
-    # The runner cleans /tests itself unless it was killed.
-    removal = ["sh", "-c", f"rm -rf {folder} /tests/* /tests/.[!.]*"]
-    await sandbox.exec(removal, timeout_sec=CLEANUP_TIMEOUT_SEC, workdir="/")
+    if not conditions.is_last:
+        # The runner cleans /tests itself unless it was killed.
+        removal = ["sh", "-c", f"rm -rf {folder} /tests/* /tests/.[!.]*"]
+        await sandbox.exec(removal, timeout_sec=CLEANUP_TIMEOUT_SEC, workdir="/")
     results = _read_results(_drop_accidents((raw or b"").decode(errors="replace"), folder))
     return _make_report(results, weights, run, log=_drop_accidents(run.text, folder))
 

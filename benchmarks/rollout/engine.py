@@ -44,6 +44,15 @@ class CpuMeter:
     def list_pids(self, part: str) -> list[int]:
         return [int(pid) for pid in (self._folder / part / "cgroup.procs").read_text().split()]
 
+    def remove(self) -> None:
+        """The cgroups that are empty; the engine makes them under every controller."""
+        tops = [entry for entry in _ROOT.iterdir() if entry.is_dir()] if self._v1 else [_ROOT]
+        for top in tops:
+            folders = [path for path in (top / self._folder.name).glob("**/") if path.is_dir()]
+            for folder in sorted(folders, reverse=True):
+                with suppress(OSError):
+                    folder.rmdir()
+
     def _read_sec(self, part: str) -> float:
         if self._v1:
             return int((self._folder / part / "cpuacct.usage").read_text()) / 1e9
@@ -144,6 +153,7 @@ def open_engine(*images: str) -> Iterator[PrivateEngine]:
         for mount in reversed(Path("/proc/mounts").read_text().splitlines()):
             if mount.split()[1].startswith(str(folder)):
                 subprocess.run(["umount", mount.split()[1]], check=False)
+        engine.meter.remove()
         with suppress(OSError):
             shutil.rmtree(folder)
 

@@ -100,7 +100,8 @@ class PrivateEngine:
         deadline = time.monotonic() + START_TIMEOUT_SEC
         while self.docker("version", check=False).returncode != 0:
             if time.monotonic() > deadline or self._process.poll() is not None:
-                raise SystemExit(f"dockerd does not start; see {self.folder}/log (it needs root)")
+                said = (self.folder / "log").read_text(errors="replace")[-2000:]
+                raise SystemExit(f"dockerd does not start (it needs root):\n{said}")
             time.sleep(0.2)
 
     def stop(self, how: int = signal.SIGTERM) -> None:
@@ -116,7 +117,9 @@ class PrivateEngine:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.stop(signal.SIGKILL)
-        (self.folder / "pid").unlink(missing_ok=True)
+        # A zombie that nobody reaps still counts as a running engine or containerd.
+        for name in ("pid", "exec/containerd/containerd.pid"):
+            (self.folder / name).unlink(missing_ok=True)
 
     def read_disk_mb(self) -> float:
         """What its file system layers and records of containers take."""

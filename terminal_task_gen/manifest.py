@@ -14,6 +14,8 @@ from terminal_task_gen.records import Record, content_id
 from terminal_task_gen.sandbox import ExecResult, SandboxFactory, SandboxSpec
 
 _LIMIT_SEC = 60.0
+_TRIES = 3
+"""A container that dies once says nothing about its image."""
 _PACKAGES = ("dpkg-query", "-W", "-f", "${db:Status-Status}\t${binary:Package}\t${Version}\n")
 _DISTRIBUTIONS = """
 import importlib.metadata, json
@@ -53,21 +55,30 @@ async def read_manifest(factory: SandboxFactory, image: str, *, run_id: str) -> 
     digest = await factory.get_image_digest(image)
     if not digest:
         return None
-    try:
-        sandbox = await factory.start(SandboxSpec(image=image, run_id=run_id, item_id=f"manifest-{image}"))
+    spec = SandboxSpec(image=image, run_id=run_id, item_id=f"manifest-{image}", one_off=True)
+    for number in range(1, _TRIES + 1):
         try:
-            packages = await sandbox.exec(_PACKAGES, timeout_sec=_LIMIT_SEC, max_output_bytes=10_000_000)
-            python = await sandbox.exec(["python3", "-c", _DISTRIBUTIONS], timeout_sec=_LIMIT_SEC)
-        finally:
-            await sandbox.close()
-    except SandboxError as error:
-        raise PrerequisiteError(f"image {image} does not run, so its contents cannot be listed: {error}") from error
+            packages, python = await _ask(factory, spec)
+            break
+        except SandboxError as error:
+            if number == _TRIES:
+                why = f"image {image} does not run, so its contents cannot be listed: {error}"
+                raise PrerequisiteError(why) from error
     return ImageManifest(
         image=image,
         image_digest=digest,
         packages=_read_packages(_check(packages, image)),
         python=json.loads(_check(python, image) or "{}"),
     )
+
+
+async def _ask(factory: SandboxFactory, spec: SandboxSpec) -> tuple[ExecResult, ExecResult]:
+    sandbox = await factory.start(spec)
+    try:
+        packages = await sandbox.exec(_PACKAGES, timeout_sec=_LIMIT_SEC, max_output_bytes=10_000_000)
+        return packages, await sandbox.exec(["python3", "-c", _DISTRIBUTIONS], timeout_sec=_LIMIT_SEC)
+    finally:
+        await sandbox.close()
 
 
 def _check(result: ExecResult, image: str) -> str:

@@ -18,6 +18,7 @@ from terminal_task_gen.task import Task
 from terminal_task_gen.trajectory import Verdict
 from terminal_task_gen.verifier import TestReport, is_bytecode_touched, list_tampering, report_missing
 from terminal_task_gen.verifier.bench import TestBench
+from terminal_task_gen.verifier.conditions import Conditions
 from terminal_task_gen.verifier.script import REWARD, run_script
 
 MAX_SYSTEM_CHANGES = 200
@@ -67,6 +68,7 @@ async def _run_tests(sandbox: Sandbox, task: Task, bench: TestBench, *, trust_by
         tests=task.tests,
         weights=task.weights,
         timeout_sec=timeout_sec,
+        conditions=Conditions(is_last=True),
         trust_bytecode=trust_bytecode,
     )
 

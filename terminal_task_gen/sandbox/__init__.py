@@ -46,6 +46,8 @@ class SandboxSpec(Record):
     network: bool = False
     foreign: bool = False
     """The image is not one of ours: its own working directory, PATH and HOME hold. Docker only."""
+    one_off: bool = False
+    """Nobody will ask for another one like it, so none is started ahead."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ For each kind that was asked for (image and limits), up to `size` wait ready, so
 machine. At most `size` kinds × `size` wait at once; the kind that was asked for longest ago gives way. What waits is
 untouched: nobody has been inside. One that has waited a while must show that it lives before it is handed out, since
 the engine may have been restarted meanwhile. Starting ahead never fails anybody: what went wrong is tried again.
+What is asked for as `one_off` is started then, and nothing like it ahead.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class SandboxPool:
         return await self._factory.ping()
 
     async def start(self, spec: SandboxSpec) -> Sandbox:
+        if spec.one_off:
+            return await self._factory.start(spec)
         kind = spec.model_copy(update={"item_id": POOLED_ITEM_ID})
         waiting = self._waiting.setdefault(kind, [])
         self._waiting.move_to_end(kind)

@@ -124,7 +124,7 @@ async def run_tests(
     conditions: Conditions = ORDINARY,
     trust_bytecode: bool = True,
 ) -> TestReport:
-    """Run `tests` as /tests/test_outputs.py in /app, as root, and remove every trace of it.
+    """Run `tests` as /tests/test_outputs.py in /app, as root, and remove every trace of it (`is_last` apart).
 
     `timeout_sec` is for the whole run; what finished before it still counts. `kit` is the zip to take pytest from, by
     default one of sources; `bench.py` has faster ones. `trust_bytecode`: whether the interpreter's own caches are as
@@ -148,9 +148,10 @@ async def run_tests(
     command = ["python3", "-I", "-B", *caches, "-c", RUNNER.read_text(encoding="utf-8"), folder, *digests]
     command += conditions.list_arguments()
     run = await sandbox.exec(command, timeout_sec=timeout_sec, max_output_bytes=MAX_RESULTS_BYTES)
-    # The runner cleans /tests itself unless it was killed.
-    removal = ["sh", "-c", f"rm -rf {folder} /tests/* /tests/.[!.]*"]
-    await sandbox.exec(removal, timeout_sec=CLEANUP_TIMEOUT_SEC, workdir="/")
+    if not conditions.is_last:
+        # The runner cleans /tests itself unless it was killed.
+        removal = ["sh", "-c", f"rm -rf {folder} /tests/* /tests/.[!.]*"]
+        await sandbox.exec(removal, timeout_sec=CLEANUP_TIMEOUT_SEC, workdir="/")
     results = _read_results(_drop_accidents(run.stdout.decode(errors="replace"), folder))
     return _make_report(results, weights, run, log=_drop_accidents(run.stderr.decode(errors="replace"), folder))
 

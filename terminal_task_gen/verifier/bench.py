@@ -75,7 +75,8 @@ class TestBench:
 
     async def _compile_kit(self, image: str) -> bytes:
         source = pack_kit()
-        sandbox = await self._factory.start(SandboxSpec(image=image, run_id=self._run_id, item_id=KIT_ITEM_ID))
+        spec = SandboxSpec(image=image, run_id=self._run_id, item_id=KIT_ITEM_ID, one_off=True)
+        sandbox = await self._factory.start(spec)
         try:
             folder = "/tmp/kit"
             files = [SandboxFile(f"{folder}/compiler.py", _COMPILER.read_bytes())]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Conditions:
-    """The default is how verdicts are made."""
+    """The default is how verdicts are made, `is_last` apart."""
 
     is_reversed: bool = False
     """Last test first."""
@@ -15,6 +15,8 @@ class Conditions:
     """How far the clock of the tests' interpreter is ahead; what the tests start as programs has the real one."""
     is_measured: bool = False
     """Report what the run cost. Walks /app and /tmp twice."""
+    is_last: bool = False
+    """The sandbox goes next: traces may stay, which saves a command."""
 
     def list_arguments(self) -> list[str]:
         """For the runner's command line."""

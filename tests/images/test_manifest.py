@@ -11,12 +11,29 @@ import pytest
 from terminal_task_gen.errors import PrerequisiteError
 from terminal_task_gen.manifest import ImageManifest, read_manifest
 from terminal_task_gen.pipeline.contents import load_manifests, record_manifests
+from terminal_task_gen.sandbox import SandboxSpec
 from terminal_task_gen.sandbox.bubblewrap import BubblewrapFactory
 from terminal_task_gen.sandbox.docker import DockerFactory
+from terminal_task_gen.sandbox.docker_sandbox import DockerSandbox
 from terminal_task_gen.store import RunDirectory
 
 PREFIX = f"ttg-test-{os.getpid()}"
 DISTRIBUTION = "/usr/local/lib/python3.13/dist-packages/homemade-1.5.dist-info/METADATA"
+
+
+class DyingDocker(DockerFactory):
+    """Its first container is gone as soon as it runs, as one that somebody killed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.starts = 0
+
+    async def start(self, spec: SandboxSpec) -> DockerSandbox:
+        sandbox = await super().start(spec)
+        self.starts += 1
+        if self.starts == 1:
+            await sandbox.close()
+        return sandbox
 
 
 def derive_image(*commands: str) -> None:
@@ -47,6 +64,17 @@ async def test_every_package_is_listed_with_its_version() -> None:
     assert {"bash", "coreutils", "python3-pytest"} <= set(manifest.packages)
     assert manifest.python == {}, "all of the shipped images comes from apt"
     assert f"tmux {manifest.packages['tmux']}" in manifest.format_lines()
+
+
+@pytest.mark.docker
+async def test_a_container_that_dies_once_is_not_the_images_fault() -> None:
+    factory = DyingDocker()
+    try:
+        manifest = await read_manifest(factory, "base", run_id="test")
+    finally:
+        await factory.close()
+    assert factory.starts == 2
+    assert manifest is not None
 
 
 @pytest.mark.docker

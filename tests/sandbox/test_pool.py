@@ -83,6 +83,15 @@ async def test_another_kind_is_not_handed_out(
     assert size.text.split()[1] == "77"
 
 
+async def test_nothing_is_started_ahead_after_a_one_off(
+    driver: CountingBubblewrap, pool: SandboxPool, build_spec: BuildSpec
+) -> None:
+    sandbox = await pool.start(build_spec().model_copy(update={"one_off": True}))
+    await asyncio.sleep(0.5)
+    assert driver.started == [sandbox]
+    await sandbox.close()
+
+
 async def test_one_that_died_waiting_is_not_handed_out(
     driver: CountingBubblewrap, pool: SandboxPool, build_spec: BuildSpec
 ) -> None:

@@ -74,7 +74,15 @@ class TurnFinished:
     """What the teacher is told; empty where the rollout ends with this turn."""
 
 
-Event = StageStarted | DraftExamined | ItemFinished | StageFinished | TurnFinished | Notice
+@dataclass(frozen=True)
+class RepliesReplayed:
+    """How much of an item's usage was answered by the replay cache, so that nobody was charged for it."""
+
+    item_id: str
+    usage: Usage
+
+
+Event = StageStarted | DraftExamined | RepliesReplayed | ItemFinished | StageFinished | TurnFinished | Notice
 Listener = Callable[[Event], None]
 
 

@@ -20,6 +20,11 @@ def content_id(prefix: str, payload: Any) -> str:
     return f"{prefix}-{content_digest(payload)[:16]}"
 
 
+def bytes_digest(data: bytes) -> bytes:
+    """SHA-256, raw: for keys that nobody reads."""
+    return hashlib.sha256(data).digest()
+
+
 def content_digest(payload: Any) -> str:
     """SHA-256 (64 hex) of the canonical JSON of `payload`. Only JSON types: nothing is stringified on the way."""
     return hashlib.sha256(orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -52,6 +52,7 @@ def generate(
     base_url: options.BaseUrl = None,
     model: options.Model = None,
     api_key_env: options.ApiKeyEnv = None,
+    no_cache: options.NoCache = False,
     sandbox: options.Sandbox = None,
     parallel: options.Parallel = None,
     override: options.Override = None,
@@ -78,6 +79,7 @@ def generate(
         teacher__author__base_url=base_url,
         teacher__author__model=model,
         teacher__author__api_key_env=api_key_env,
+        teacher__cache=False if no_cache else None,
         sandbox__driver=sandbox,
     )
     resolved = options.load_new_config(config, flags, override)

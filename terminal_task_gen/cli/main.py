@@ -13,6 +13,7 @@ import typer
 
 from terminal_task_gen import __version__
 from terminal_task_gen.cli import (
+    cache,
     contamination,
     corpus,
     demo,
@@ -56,6 +57,7 @@ app.add_typer(taxonomy.app, name="taxonomy", rich_help_panel="Parts")
 app.add_typer(images.app, name="images", rich_help_panel="Parts")
 app.add_typer(seeds.app, name="seeds", rich_help_panel="Parts")
 app.add_typer(contamination.app, name="contamination", rich_help_panel="Parts")
+app.add_typer(cache.app, name="cache", rich_help_panel="Parts")
 app.add_typer(teacher.app, name="teacher", rich_help_panel="Parts")
 
 

@@ -31,6 +31,10 @@ ApiKeyEnv = Annotated[
     str | None,
     typer.Option(help="Variable that holds the key (default: OPENAI_API_KEY); '' for none.", rich_help_panel=TEACHER),
 ]
+NoCache = Annotated[
+    bool,
+    typer.Option("--no-cache", help="Ask for every reply, and keep none (ttg cache).", rich_help_panel=TEACHER),
+]
 Sandbox = Annotated[
     str | None,
     typer.Option(help="auto, docker or bubblewrap (auto, the default: Docker if it answers).", rich_help_panel=HOW),
@@ -118,5 +122,6 @@ def _make_absolute(config: Config) -> Config:
             "image_dirs": tuple(path.absolute() for path in config.image_dirs),
             "seed_dirs": tuple(path.absolute() for path in config.seed_dirs),
             "filter": config.filter.make_absolute(),
+            "teacher": config.teacher.make_absolute(),
         }
     )

@@ -46,6 +46,7 @@ def rollout(
     parallel: Annotated[
         str | None, typer.Option(help="Rollouts at once, or auto.", rich_help_panel=options.HOW)
     ] = None,
+    no_cache: options.NoCache = False,
     sandbox: options.Sandbox = None,
     base_url: options.BaseUrl = None,
     model: options.Model = None,
@@ -63,6 +64,8 @@ def rollout(
     if actor:
         saved = options.load_run_config(run, {}, None).teacher
         flags["teacher"] = {"actor": {**saved.get_actor().model_dump(mode="json"), **actor}}
+    if no_cache:
+        flags.setdefault("teacher", {})["cache"] = False
     config = options.load_run_config(run, flags, override)
     code = drive(config, [partial(pipeline.rollout, only=task or ())], watch=watch)
     typer.echo(f"trajectories: {config.run_dir}/trajectories   next: ttg filter {config.run_dir}")

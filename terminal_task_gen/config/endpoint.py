@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, model_validator
@@ -77,6 +78,15 @@ class TeacherConfig(Record):
     budget_usd: float = Field(default=0.0, ge=0.0)
     """What all teachers' calls may cost in one run, earlier starts included; 0: no limit. At the limit no further call
     starts, what is under way finishes, and a larger budget goes on. Needs the prices above."""
+
+    cache: bool = True
+    """Keep every usable reply, and answer the same call of the same item from it: a rerun costs nothing. Another
+    top-level `seed` asks anew."""
+    cache_dir: Path | None = None
+    """Where replies are kept, on a disk of this machine; None: `.cache/teacher` in output_dir, shared by its runs."""
+
+    def make_absolute(self) -> TeacherConfig:
+        return self.model_copy(update={"cache_dir": self.cache_dir and self.cache_dir.absolute()})
 
     def list_actors(self) -> dict[str, EndpointConfig]:
         """Place in the configuration → endpoint, of everyone who acts."""

@@ -43,5 +43,9 @@ class Config(Record):
         return value.isoformat() if isinstance(value, datetime.date) else value
 
     @property
+    def reply_cache_dir(self) -> Path:
+        return self.teacher.cache_dir or self.output_dir / ".cache" / "teacher"
+
+    @property
     def run_dir(self) -> Path:
         return self.output_dir / self.name

@@ -20,6 +20,7 @@ from terminal_task_gen.pipeline.scripted_teacher import (
     serve_demo_teacher,
     serve_teacher,
 )
+from terminal_task_gen.teacher.reply_store import list_files, measure_store
 
 __all__ = [
     "INDEX_SUFFIX",
@@ -33,9 +34,11 @@ __all__ = [
     "filter_corpus",
     "generate",
     "import_harbor",
+    "list_files",
     "load_taxonomy",
     "make_engine",
     "make_factory",
+    "measure_store",
     "open_run",
     "plan_generation",
     "read_benchmark_indexes",

@@ -24,6 +24,7 @@ from terminal_task_gen.stage import Stage, run_stage
 from terminal_task_gen.store import REJECTED, TASKS
 from terminal_task_gen.task import Request
 from terminal_task_gen.taxonomy import Domain, load_domains, select_domains
+from terminal_task_gen.teacher.replay import follow_items
 
 
 def load_taxonomy(config: Config) -> dict[str, Domain]:
@@ -83,9 +84,9 @@ async def generate(run: OpenRun) -> StageFinished:
                     config.generate, run_seed=config.seed, mode=mode, domains=domains, seeds=seeds
                 )
 
-        stage = Stage(
-            "generate", list_requests, attrgetter("id"), author.write_task, TASKS, REJECTED, config.generate.parallel
-        )
+        get_id = attrgetter("id")
+        work = follow_items(author.write_task, get_id, run.listener)
+        stage = Stage("generate", list_requests, get_id, work, TASKS, REJECTED, config.generate.parallel)
         summary = await run_stage(
             stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000
         )

@@ -18,13 +18,15 @@ from terminal_task_gen.events import Listener, Notice
 from terminal_task_gen.identity import STAGE_SHARDS, read_identity
 from terminal_task_gen.pipeline.spending import list_limits
 from terminal_task_gen.progress import EventLog, tell_all
-from terminal_task_gen.records import Record
+from terminal_task_gen.records import Record, Usage
 from terminal_task_gen.sandbox import SandboxFactory
 from terminal_task_gen.sandbox.pool import SandboxPool
 from terminal_task_gen.store import DUPLICATES, TASKS, Damage, RunDirectory
 from terminal_task_gen.task import Rejection, Task
 from terminal_task_gen.teacher import Teacher
 from terminal_task_gen.teacher.budget import Budget
+from terminal_task_gen.teacher.replay import ReplayingTeacher
+from terminal_task_gen.teacher.reply_store import ReplyStore
 from terminal_task_gen.trajectory import Trajectory
 
 TEACHERS = {"openai": "terminal_task_gen.teacher.client:OpenAITeacher"}
@@ -121,13 +123,31 @@ async def open_teacher(run: OpenRun, endpoint: EndpointConfig, *, field: str, st
         run.engine.drain()
 
     budget = Budget(list_limits(run.config, run.directory, endpoint, field=field, stage=stage), on_spent=stop)
-    teacher: Teacher = load_class(TEACHERS, "openai")(endpoint, listener=run.listener, field=field, budget=budget)
+    client: Teacher = load_class(TEACHERS, "openai")(endpoint, listener=run.listener, field=field, budget=budget)
+    teacher = _put_replay_around(client, run, endpoint)
     try:
         yield teacher
     finally:
         await teacher.close()
+        if isinstance(teacher, ReplayingTeacher):
+            _tell_replayed(run, teacher.replayed)
     if ends:
         raise UsageError(f"{ends[0]}; what was finished is kept; raise it (--set) and run the same again to go on")
+
+
+def _put_replay_around(client: Teacher, run: OpenRun, endpoint: EndpointConfig) -> Teacher:
+    if not run.config.teacher.cache:
+        return client
+    store = ReplyStore(run.config.reply_cache_dir, on_trouble=lambda text: run.listener(Notice(text)))
+    return ReplayingTeacher(client, endpoint, store, run_seed=run.config.seed)
+
+
+def _tell_replayed(run: OpenRun, replayed: Usage) -> None:
+    if replayed.calls:
+        tokens = replayed.prompt_tokens + replayed.completion_tokens
+        saved = f"{tokens:,} tokens" + (f", ${replayed.cost_usd:.2f}" if replayed.cost_usd else "")
+        where = f"{run.config.reply_cache_dir} (--no-cache asks anew)"
+        run.listener(Notice(f"{replayed.calls:,} replies were known already: {saved} not spent again; {where}"))
 
 
 async def resolve_driver(config: Config, run: RunDirectory, images: list[str], listener: Listener) -> SandboxFactory:

@@ -20,6 +20,7 @@ from terminal_task_gen.rollout.solving import measure_solving
 from terminal_task_gen.stage import Stage, run_stage
 from terminal_task_gen.store import FAILED, TRAJECTORIES
 from terminal_task_gen.task import Task
+from terminal_task_gen.teacher.replay import follow_items
 from terminal_task_gen.trajectory import Outcome
 
 
@@ -127,7 +128,9 @@ async def _run_attempts(
     run: OpenRun, config: Config, roller: Roller, list_attempts: Callable[[], Iterable[Attempt]]
 ) -> StageFinished:
     parallel = MAX_AUTO if config.rollout.parallel == "auto" else config.rollout.parallel
-    stage = Stage("rollout", list_attempts, attrgetter("id"), roller.run, TRAJECTORIES, FAILED, parallel)
+    get_id = attrgetter("id")
+    work = follow_items(roller.run, get_id, run.listener)
+    stage = Stage("rollout", list_attempts, get_id, work, TRAJECTORIES, FAILED, parallel)
     return await run_stage(stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000)
 
 

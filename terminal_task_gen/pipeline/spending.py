@@ -1,7 +1,8 @@
 """What a run's budgets are, and how much of them earlier starts have used.
 
-The shards are the only book: each line says what its item's used replies cost. Tries that failed in earlier starts are
-not in it. Nothing is read where no budget is set.
+The shards are the book: each line says what its item's used replies cost. Tries that failed in earlier starts are not
+in it. What the replay cache answered is in it, as rows must not tell where a reply came from; the event log knows, and
+it is taken off again. Without the log all counts, and the budget ends earlier. Nothing is read where no budget is set.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def list_limits(
     for limit in limits:
         if limit.allowed:
             stages = [stage] if limit.field.startswith(field) else list(STAGE_SHARDS)
-            limit.used = sum(_read_spent(run, stages, in_usd=limit.in_usd))
+            replayed = sum(_read_replayed(run, stages, in_usd=limit.in_usd))
+            limit.used = max(0.0, sum(_read_spent(run, stages, in_usd=limit.in_usd)) - replayed)
     return limits
 
 
@@ -48,6 +50,19 @@ def _read_spent(run: RunDirectory, stages: list[str], *, in_usd: bool) -> Iterat
                 with path.open("rb") as lines:
                     for line in lines:
                         yield _count_line(line, in_usd=in_usd)
+
+
+def _read_replayed(run: RunDirectory, stages: list[str], *, in_usd: bool) -> Iterator[float]:
+    """Of each item that the replay cache answered: rows do not tell, the event log does."""
+    if not run.events_path.is_file():
+        return
+    stage = ""
+    with run.events_path.open("rb") as lines:
+        for line in lines:
+            if b'"event":"StageStarted"' in line:
+                stage = next((name for name in STAGE_SHARDS if f'"stage":"{name}"'.encode() in line), "")
+            elif b'"event":"RepliesReplayed"' in line and stage in stages:
+                yield _count_line(line, in_usd=in_usd)
 
 
 def _count_line(line: bytes, *, in_usd: bool) -> float:

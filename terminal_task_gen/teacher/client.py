@@ -34,6 +34,7 @@ from terminal_task_gen.events import Listener, Notice, ignore
 from terminal_task_gen.records import Record
 from terminal_task_gen.teacher import Reply
 from terminal_task_gen.teacher.address import Address, list_addresses
+from terminal_task_gen.teacher.body import compose_fields
 from terminal_task_gen.teacher.budget import Budget
 from terminal_task_gen.teacher.completion import read_answer
 from terminal_task_gen.teacher.failures import HOPELESS, PASSING, Failure, FailureKind, shorten
@@ -127,7 +128,7 @@ class OpenAITeacher:
         self, messages: Sequence[Message], *, seed: int | None = None, response_format: Mapping[str, Any] | None = None
     ) -> Reply:
         self._calls += 1
-        call = self._compose(messages, {"seed": seed, "response_format": response_format})
+        call = self._compose(compose_fields(self._endpoint, messages, seed=seed, response_format=response_format))
         outcome, replica = await self._try_once(call, None)
         retries_done = 0
         while isinstance(outcome, Failure):
@@ -238,20 +239,7 @@ class OpenAITeacher:
             remedy = f"it wants a key: set {address.field}.api_key_env to the name of the variable that holds one"
         return f"{address.base_url} refuses: {detail}; {remedy}"
 
-    def _compose(self, messages: Sequence[Message], asked: Mapping[str, Any]) -> _Call:
-        endpoint = self._endpoint
-        optional = {
-            "temperature": endpoint.temperature,
-            "top_p": endpoint.top_p,
-            "max_tokens": endpoint.max_tokens,
-            **asked,
-        }
-        fields = {
-            "model": endpoint.model,
-            "messages": [{"role": message.role, "content": message.content} for message in messages],
-            **{name: value for name, value in optional.items() if value is not None},
-            **endpoint.extra_body,
-        }
+    def _compose(self, fields: dict[str, Any]) -> _Call:
         try:
             return _Call(fields)
         except orjson.JSONEncodeError as error:

@@ -109,11 +109,11 @@ def _read_usage(usage: object, endpoint: EndpointConfig) -> Usage:
         completion_tokens=completion,
         cached_tokens=cached,
         reasoning_tokens=_read_count(usage, "completion_tokens_details", "reasoning_tokens"),
-        cost_usd=_count_cost(prompt, cached, completion, endpoint),
+        cost_usd=count_cost(prompt, cached, completion, endpoint),
     )
 
 
-def _count_cost(prompt: int, cached: int, completion: int, endpoint: EndpointConfig) -> float:
+def count_cost(prompt: int, cached: int, completion: int, endpoint: EndpointConfig) -> float:
     cached_price = endpoint.prompt_usd_per_mtok
     if endpoint.cached_usd_per_mtok is not None:
         cached_price = endpoint.cached_usd_per_mtok

@@ -26,7 +26,8 @@ from terminal_task_gen.verifier.bench import TestBench
 MAX_UNTOUCHED_WEIGHT = 0.0
 """Weight of tests that may pass with nothing done. A guard (`inputs unchanged`) belongs into a test of an output."""
 SOLUTION_DIR = "/run/solution"
-MAX_MESSAGE_CHARS = 400
+MAX_MESSAGE_CHARS = 1_200
+"""Of one failure: enough to hold what was expected beside what was found."""
 MAX_LOG_CHARS = 1_500
 MAX_TIME_PART = 0.5
 """Of the verifier's limit: an agent's honest but slower program must not run into it."""

@@ -42,7 +42,7 @@ def test_rows_become_tasks_and_named_rejections(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     tasks = {task["title"]: task for task in read_lines(tmp_path, "tasks")}
     judged, unjudged = tasks["What is 6 times 7?"], tasks["Prove that the root of two is irrational."]
-    assert [gate["gate"] for gate in judged["gates"]] == ["adapted", "collect", "fail_first", "oracle"]
+    assert [gate["gate"] for gate in judged["gates"]] == ["adapted", "collect", "fail_first", "oracle", "budget"]
     assert judged["lineage"]["row"] == "rows.jsonl line 1"
     assert judged["lineage"]["source"] == "nvidia/OpenMathReasoning"
     assert judged["lineage"]["request_id"].startswith("row-")

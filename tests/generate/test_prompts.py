@@ -24,6 +24,7 @@ VERSIONS = {
     "author-2": "3e311f6819501f03",
     "author-3": "5c60335577076e98",
     "author-4": "16ed6349146bb263",
+    "author-5": "bc429c3eee12b1c0",
 }
 """Version → first 16 digits of the templates' digest. Changed a template: make a new version."""
 

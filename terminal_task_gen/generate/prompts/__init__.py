@@ -22,7 +22,7 @@ from terminal_task_gen.task import Axes, Request
 from terminal_task_gen.taxonomy import Domain
 from terminal_task_gen.trajectory import Message
 
-PROMPT_VERSION = "author-4"
+PROMPT_VERSION = "author-5"
 FOLDER = Path(__file__).parent
 MAX_COMPLAINT_CHARS = 3_000
 MAX_PITFALLS = 6

@@ -43,8 +43,8 @@ def test_rows_become_tasks_and_named_rejections(tmp_path: Path) -> None:
     tasks = {task["title"]: task for task in read_lines(tmp_path, "tasks")}
     judged, unjudged = tasks["What is 6 times 7?"], tasks["Prove that the root of two is irrational."]
     assert [gate["gate"] for gate in judged["gates"]] == ["adapted", "collect", "fail_first", "oracle", "budget"]
-    assert judged["lineage"]["row"] == "rows.jsonl line 1"
-    assert judged["lineage"]["source"] == "nvidia/OpenMathReasoning"
+    assert judged["lineage"]["dataset_row"] == "rows.jsonl line 1"
+    assert judged["lineage"]["dataset"] == "nvidia/OpenMathReasoning"
     assert judged["lineage"]["request_id"].startswith("row-")
     assert (judged["domain"], judged["image"]) == ("math", "scientific_computing")
     assert unjudged["weights"] == {}

@@ -43,14 +43,16 @@ def test_another_run_of_the_same_costs_nothing_and_has_the_same_bytes(tmp_path: 
     assert again.returncode == 0, again.stderr
     assert "replies were known already: " in again.stderr
     assert read_rows(tmp_path / "again") == read_rows(tmp_path / "first")
-    more = generate(tmp_path, "again", NOWHERE, "-n", "25", "--set", "teacher.budget_tokens=100")
+    with serve(tmp_path, "", 0.0) as server:
+        budget = ["--set", "teacher.budget_tokens=20000"]
+        more = generate(tmp_path, "again", server.base_url, "-n", "28", *budget)
     assert more.returncode == 0, "what was replayed is in the rows and yet not spent"
     assert "is spent" not in more.stderr
 
     shown = run_ttg("cache", "show", "--output-dir", str(tmp_path))
     assert f"{tmp_path}/.cache/teacher: " in shown.stdout
     assert " 0 replies" not in shown.stdout
-    unknown = generate(tmp_path, "anew", NOWHERE, "--no-cache")
+    unknown = generate(tmp_path, "anew", NOWHERE, "-n", "2", "--no-cache")
     assert unknown.returncode == 1, "asked, and nobody answered"
     assert "MB freed" in run_ttg("cache", "clear", "--output-dir", str(tmp_path)).stdout
     assert ": 0 replies, 0.0 MB" in run_ttg("cache", "show", "--output-dir", str(tmp_path)).stdout

@@ -12,7 +12,7 @@ from benchmarks.faults.campaign import serve
 from benchmarks.faults.repertoire import DOMAIN, write_repertoire
 from tests.e2e.demo_run import ENVIRON
 
-pytestmark = pytest.mark.bubblewrap
+pytestmark = [pytest.mark.bubblewrap, pytest.mark.slow]
 NOWHERE = "http://127.0.0.1:9/v1"
 
 

@@ -17,9 +17,10 @@ def list_gate_reasons() -> set[str]:
     """Of every refusal in `generate/`. A reason that cannot be read off fails, and says where."""
     found: set[str] = set()
     for path in sorted((PACKAGE / "generate").rglob("*.py")):
-        for scope, call in _list_calls(ast.parse(path.read_text(encoding="utf-8"))):
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        for scope, call in _list_calls(module):
             if isinstance(call.func, ast.Name) and call.func.id in REFUSALS:
-                reasons = set(_list_values(call.args[0], scope))
+                reasons = {*_list_values(call.args[0], scope), *_list_passed(call.args[0], scope, module)}
                 assert reasons, f"{path.name}:{call.lineno}: which reasons can this be? Write them out near by"
                 found |= reasons
     return found
@@ -33,8 +34,12 @@ def list_protocol_messages(dialect: str) -> set[str]:
     for _, call in _list_calls(tree):
         is_error = isinstance(call.func, ast.Name) and call.func.id == "_UnreadableError"
         is_warning = isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "warnings"
-        if is_error or is_warning:
+        if is_error or (is_warning and not isinstance(call.args[0], ast.Call)):
             found.update(_list_patterns(call.args[0], constants))
+        told = [word.value for word in call.keywords if word.arg == "error"]
+        found.update(pattern for value in told for pattern in _list_told(value, constants))
+    yields = [node.value for node in ast.walk(tree) if isinstance(node, ast.Yield) and node.value is not None]
+    found.update(pattern for value in yields for pattern in _list_told(value, constants))
     for node in tree.body:
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "_FIXES":
             assert isinstance(node.value, ast.Tuple)
@@ -63,6 +68,18 @@ def _list_values(node: ast.expr, scope: ast.AST) -> Iterator[str]:
         for target, value in _list_bindings(scope, node):
             if isinstance(target, ast.Name) and target.id == node.id:
                 yield from _list_values(value, scope)
+
+
+def _list_passed(node: ast.expr, scope: ast.AST, module: ast.Module) -> Iterator[str]:
+    """The strings that the module's calls hand to the parameter of this name."""
+    if not isinstance(node, ast.Name) or not isinstance(scope, ast.FunctionDef):
+        return
+    names = [argument.arg for argument in scope.args.args]
+    for caller, call in _list_calls(module):
+        if node.id in names and isinstance(call.func, ast.Name) and call.func.id == scope.name:
+            values = list(_list_values(call.args[names.index(node.id)], caller))
+            assert values, f"line {call.lineno}: which reasons can this be? Write them out near by"
+            yield from values
 
 
 def _list_bindings(scope: ast.AST, use: ast.Name) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -99,6 +116,12 @@ def _list_items(node: ast.expr, scope: ast.AST) -> list[ast.expr]:
             if isinstance(assignment, ast.Assign) and ast.unparse(assignment.targets[0]) == name:
                 return _list_items(assignment.value, scope)
     return []
+
+
+def _list_told(node: ast.expr, constants: dict[str, ast.expr]) -> Iterator[str]:
+    """Of an expression that is a message itself; what calls or picks something is none."""
+    if isinstance(node, ast.Constant | ast.JoinedStr):
+        yield from _list_patterns(node, constants)
 
 
 def _list_patterns(node: ast.AST, constants: dict[str, ast.expr]) -> Iterator[str]:

@@ -64,6 +64,12 @@ class EndpointConfig(Record):
     stop_after_failures: int = Field(default=50, ge=0)
     """The run ends when so many calls in a row failed for one cause, retries and all; 0: never."""
 
+    def count_cost_usd(self, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> float:
+        """Price of a call; `cached_tokens` are part of `prompt_tokens`."""
+        cached_usd = self.prompt_usd_per_mtok if self.cached_usd_per_mtok is None else self.cached_usd_per_mtok
+        fresh = (prompt_tokens - cached_tokens) * self.prompt_usd_per_mtok
+        return (fresh + cached_tokens * cached_usd + completion_tokens * self.completion_usd_per_mtok) / 1_000_000
+
 
 class TeacherConfig(Record):
     """Who writes tasks and who solves them."""

@@ -109,16 +109,8 @@ def _read_usage(usage: object, endpoint: EndpointConfig) -> Usage:
         completion_tokens=completion,
         cached_tokens=cached,
         reasoning_tokens=_read_count(usage, "completion_tokens_details", "reasoning_tokens"),
-        cost_usd=count_cost(prompt, cached, completion, endpoint),
+        cost_usd=endpoint.count_cost_usd(prompt, cached, completion),
     )
-
-
-def count_cost(prompt: int, cached: int, completion: int, endpoint: EndpointConfig) -> float:
-    cached_price = endpoint.prompt_usd_per_mtok
-    if endpoint.cached_usd_per_mtok is not None:
-        cached_price = endpoint.cached_usd_per_mtok
-    fresh = (prompt - cached) * endpoint.prompt_usd_per_mtok
-    return (fresh + cached * cached_price + completion * endpoint.completion_usd_per_mtok) / 1_000_000
 
 
 def _read_count(value: object, *path: str) -> int:

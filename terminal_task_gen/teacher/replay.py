@@ -26,7 +26,6 @@ from terminal_task_gen.events import Listener, RepliesReplayed
 from terminal_task_gen.records import Usage, bytes_digest
 from terminal_task_gen.teacher import Reply, Teacher
 from terminal_task_gen.teacher.body import compose_fields
-from terminal_task_gen.teacher.completion import count_cost
 from terminal_task_gen.teacher.reply_store import ReplyStore
 from terminal_task_gen.trajectory import Message
 
@@ -123,5 +122,5 @@ class ReplayingTeacher:
         return bytes_digest(orjson.dumps([self._run_seed, asking.item_id, number]) + call)
 
     def _price(self, usage: Usage) -> Usage:
-        cost_usd = count_cost(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, self._endpoint)
+        cost_usd = self._endpoint.count_cost_usd(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
         return usage.model_copy(update={"cost_usd": cost_usd})

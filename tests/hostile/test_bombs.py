@@ -72,4 +72,7 @@ async def test_a_file_over_the_limit_ends_its_writer_alone(bench: Bench) -> None
     tests = "def test_size():\n    assert int(open('/app/size').read()) <= 96 * 1024 * 1024\n"
     result = await bench.finish(say(ONE_FILE), DONE, task=make_task(tests, {"test_size": 1.0}))
     assert result.stop_reason in (Cause.COMPLETED, Cause.DISK_FULL)
-    assert result.verdict.passed is (result.stop_reason is Cause.COMPLETED)
+    # The watch may look while the teacher works, while it is judged, or not before all is over.
+    (test,) = result.verdict.tests
+    ended_in_time = result.stop_reason is Cause.COMPLETED and "disk_full" not in test.message
+    assert (test.status, result.verdict.passed) == (("passed", True) if ended_in_time else ("missing", False))

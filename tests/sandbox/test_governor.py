@@ -31,7 +31,7 @@ def test_the_next_limit(limit: int, in_use: int, load: Load, expected: int) -> N
 
 
 async def run_many(load: Load, *, start: int, seconds: float) -> tuple[int, int]:
-    """Highest number at once, and the limit in the end, of 40 pieces of work."""
+    """Highest number at once, and the limit in the end, of 200 pieces of work."""
     at_once = highest = 0
 
     async def look() -> Load:
@@ -48,7 +48,7 @@ async def run_many(load: Load, *, start: int, seconds: float) -> tuple[int, int]
             at_once -= 1
 
     async with asyncio.timeout(20):
-        await asyncio.gather(*(work() for _ in range(40)))
+        await asyncio.gather(*(work() for _ in range(200)))
     return highest, governor.limit
 
 

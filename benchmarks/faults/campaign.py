@@ -171,7 +171,8 @@ def start(plan: Plan, folder: Path, name: str, servers: list[Server]) -> Iterato
     command = [sys.executable, "-m", "terminal_task_gen", "generate", "--mode", "skill", "--domain", DOMAIN]
     command += ["-n", str(plan.requests), "--parallel", str(plan.parallel * 3), "--sandbox", "bubblewrap"]
     command += ["--base-url", first.base_url, "--model", "campaign", "--api-key-env", ""]
-    command += ["--name", name, "--output-dir", str(folder / "runs")]
+    # Both runs share a folder: with the replay cache the undisturbed one would answer for the servers.
+    command += ["--name", name, "--output-dir", str(folder / "runs"), "--no-cache"]
     for setting, value in settings.items():
         command += ["--set", f"{setting}={json.dumps(value)}"]
     with (folder / f"{name}.log").open("a") as log, subprocess.Popen(command, stderr=log, stdout=log, text=True) as ttg:

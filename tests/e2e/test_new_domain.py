@@ -92,6 +92,7 @@ async def test_scaffold_image_and_task(domain: str, tmp_path: Path) -> None:
         await run_ttg(tmp_path, "generate", *options, *folders, *endpoint)
     (task,) = read_lines(tmp_path / "runs" / "run", "tasks/tasks-*.jsonl")
     assert (task["domain"], task["image"]) == (domain, domain)
-    assert task["gates"][-1]["evidence"].startswith("all 1 tests pass")
+    evidence = {gate["gate"]: gate["evidence"] for gate in task["gates"]}
+    assert evidence["oracle"].startswith("all 1 tests pass")
     manifest = orjson.loads((tmp_path / f"runs/run/images/{task['lineage']['image_manifest']}.json").read_bytes())
     assert {"jq", "sqlite3", "tmux"} <= set(manifest["packages"])

@@ -84,7 +84,8 @@ def generate(
     )
     resolved = options.load_new_config(config, flags, override)
     code = drive(resolved, [pipeline.generate])
-    typer.echo(f"tasks: {resolved.run_dir}/tasks   next: ttg rollout {resolved.run_dir}")
+    typer.echo(f"tasks: {resolved.run_dir}/tasks   yield: ttg report {resolved.run_dir}")
+    typer.echo(f"next: ttg rollout {resolved.run_dir}")
     finish(code)
 
 

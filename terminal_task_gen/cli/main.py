@@ -24,6 +24,7 @@ from terminal_task_gen.cli import (
     images,
     imports,
     mix,
+    report,
     rollout,
     run,
     seeds,
@@ -47,6 +48,7 @@ app.command("demo", rich_help_panel="Start here")(demo.demo)
 app.command("doctor", rich_help_panel="Start here")(doctor.doctor)
 app.command("run", rich_help_panel="Pipeline")(run.run)
 app.command("generate", rich_help_panel="Pipeline")(generate.generate)
+app.command("report", rich_help_panel="Pipeline")(report.report)
 app.command("rollout", rich_help_panel="Pipeline")(rollout.rollout)
 app.command("filter", rich_help_panel="Pipeline")(corpus.filter_run)
 app.command("mix", rich_help_panel="Pipeline")(mix.mix)

@@ -20,6 +20,7 @@ from terminal_task_gen.pipeline.scripted_teacher import (
     serve_demo_teacher,
     serve_teacher,
 )
+from terminal_task_gen.pipeline.yields import read_yield
 from terminal_task_gen.teacher.reply_store import list_files, measure_store
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "open_run",
     "plan_generation",
     "read_benchmark_indexes",
+    "read_yield",
     "rollout",
     "serve_demo_teacher",
     "serve_teacher",

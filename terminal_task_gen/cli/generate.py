@@ -9,6 +9,7 @@ import typer
 from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
 from terminal_task_gen.cli.drive import drive, finish
+from terminal_task_gen.cli.preview import preview as show_preview
 
 HELP = """Write tasks with the author teacher and prove them at the gates.
 
@@ -21,6 +22,8 @@ HELP = """Write tasks with the author teacher and prove them at the gates.
   ttg generate --mode seed --seed-kind command --domain debugging -n 50 -c my.yaml
 
   ttg generate --mode adapt --adapter openmathreasoning --rows data/cot/ --name math     # no teacher; all rows
+
+  ttg generate --mode skill --domain security -c my.yaml --preview 3      # look at three tasks first
 
 Run the same command again to go on where it stopped; a larger -n extends the run.
 """
@@ -52,6 +55,15 @@ def generate(
     base_url: options.BaseUrl = None,
     model: options.Model = None,
     api_key_env: options.ApiKeyEnv = None,
+    preview: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Make and show the first N tasks of each mode; no run is written.",
+            rich_help_panel=options.HOW,
+        ),
+    ] = None,
     no_cache: options.NoCache = False,
     sandbox: options.Sandbox = None,
     parallel: options.Parallel = None,
@@ -83,6 +95,9 @@ def generate(
         sandbox__driver=sandbox,
     )
     resolved = options.load_new_config(config, flags, override)
+    if preview is not None:
+        finish(show_preview(resolved, preview))
+        return
     code = drive(resolved, [pipeline.generate])
     typer.echo(f"tasks: {resolved.run_dir}/tasks   yield: ttg report {resolved.run_dir}")
     typer.echo(f"next: ttg rollout {resolved.run_dir}")

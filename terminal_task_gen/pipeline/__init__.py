@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from terminal_task_gen.pipeline.benchmark_indexes import INDEX_SUFFIX, read_benchmark_indexes, write_benchmark_index
 from terminal_task_gen.pipeline.demo import plan_generation, tell_missing_tools
+from terminal_task_gen.pipeline.estimating import Estimate, estimate
 from terminal_task_gen.pipeline.filtering import explain_trajectory, filter_corpus
 from terminal_task_gen.pipeline.generation import generate, load_taxonomy
 from terminal_task_gen.pipeline.importing import import_harbor
 from terminal_task_gen.pipeline.opening import SANDBOXES, OpenRun, make_engine, make_factory, open_run
+from terminal_task_gen.pipeline.projection import Range
+from terminal_task_gen.pipeline.rehearsal import rehearse
 from terminal_task_gen.pipeline.rollouts import rollout
 from terminal_task_gen.pipeline.scripted_teacher import (
     REPERTOIRE,
@@ -28,9 +31,12 @@ __all__ = [
     "REPERTOIRE",
     "ROGUES",
     "SANDBOXES",
+    "Estimate",
     "OpenRun",
+    "Range",
     "ServeOptions",
     "count_scripted_tasks",
+    "estimate",
     "explain_trajectory",
     "filter_corpus",
     "generate",
@@ -44,6 +50,7 @@ __all__ = [
     "plan_generation",
     "read_benchmark_indexes",
     "read_yield",
+    "rehearse",
     "rollout",
     "serve_demo_teacher",
     "serve_teacher",

@@ -15,9 +15,11 @@ REPORT = Path("tasks") / "report.json"
 
 
 def write_yield(run: OpenRun) -> None:
-    """Count anew and replace the report."""
-    report = count_yield(run.directory, run.report_damage)
-    run.directory.write_file(run.directory.path / REPORT, report.model_dump_json(indent=1) + "\n")
+    """Count anew and replace the report, unless it says so already."""
+    path = run.directory.path / REPORT
+    text = count_yield(run.directory, run.report_damage).model_dump_json(indent=1) + "\n"
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        run.directory.write_file(path, text)
 
 
 def read_yield(path: Path, on_damage: Callable[[Damage], None]) -> YieldReport:

@@ -28,7 +28,7 @@ def generate(runs: Path, name: str, base_url: str, *more: str) -> subprocess.Com
 
 
 def read_rows(run: Path) -> list[bytes]:
-    shards = sorted(path for path in (run / "tasks").iterdir())
+    shards = sorted((run / "tasks").glob("*.jsonl"))
     return sorted(line for path in shards for line in path.read_bytes().splitlines())
 
 

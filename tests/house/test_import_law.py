@@ -19,6 +19,7 @@ RECORDS = {
     "taxonomy",
     "seeds",
     "events",
+    "harmless",
     "resources",
     "row_files",
 }

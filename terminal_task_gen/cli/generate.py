@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from terminal_task_gen import pipeline
@@ -30,22 +28,10 @@ Run the same command again to go on where it stopped; a larger -n extends the ru
 
 
 def generate(
-    mode: Annotated[
-        list[str] | None, typer.Option(help="skill, seed (may be repeated) or adapt.", rich_help_panel=options.WHAT)
-    ] = None,
-    domain: Annotated[
-        list[str] | None,
-        typer.Option(help="Domains, with commas or repeated (default: all).", rich_help_panel=options.WHAT),
-    ] = None,
-    count: Annotated[
-        int | None,
-        typer.Option(
-            "--count", "-n", help="Requests per mode (default: 10; adapt: all rows).", rich_help_panel=options.WHAT
-        ),
-    ] = None,
-    difficulty: Annotated[
-        str | None, typer.Option(help="easy, medium, hard or mixed (default: mixed).", rich_help_panel=options.WHAT)
-    ] = None,
+    mode: options.Modes = None,
+    domain: options.Domains = None,
+    count: options.Count = None,
+    difficulty: options.Difficulty = None,
     taxonomy: options.Taxonomy = None,
     images: options.Images = None,
     seeds: options.Seeds = None,
@@ -55,15 +41,7 @@ def generate(
     base_url: options.BaseUrl = None,
     model: options.Model = None,
     api_key_env: options.ApiKeyEnv = None,
-    preview: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Make and show the first N tasks of each mode; no run is written.",
-            rich_help_panel=options.HOW,
-        ),
-    ] = None,
+    preview: options.Preview = None,
     no_cache: options.NoCache = False,
     sandbox: options.Sandbox = None,
     parallel: options.Parallel = None,

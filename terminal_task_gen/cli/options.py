@@ -40,6 +40,26 @@ Sandbox = Annotated[
     typer.Option(help="auto, docker or bubblewrap (auto, the default: Docker if it answers).", rich_help_panel=HOW),
 ]
 Parallel = Annotated[int | None, typer.Option(help="Items worked on at once.", rich_help_panel=HOW)]
+Modes = Annotated[
+    list[str] | None, typer.Option("--mode", help="skill, seed (may be repeated) or adapt.", rich_help_panel=WHAT)
+]
+Domains = Annotated[
+    list[str] | None,
+    typer.Option("--domain", help="Domains, with commas or repeated (default: all).", rich_help_panel=WHAT),
+]
+Count = Annotated[
+    int | None,
+    typer.Option("--count", "-n", help="Requests per mode (default: 10; adapt: all rows).", rich_help_panel=WHAT),
+]
+Difficulty = Annotated[
+    str | None, typer.Option(help="easy, medium, hard or mixed (default: mixed).", rich_help_panel=WHAT)
+]
+Preview = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Make and show the first N tasks of each mode; no run is written.", rich_help_panel=HOW
+    ),
+]
 Taxonomy = Annotated[
     list[Path] | None, typer.Option(help="Folder of your own domains; may be repeated.", rich_help_panel=WHAT)
 ]

@@ -23,6 +23,7 @@ from docker.utils import parse_host
 from requests.exceptions import RequestException
 
 from terminal_task_gen.errors import PrerequisiteError, SandboxError
+from terminal_task_gen.sandbox.docker_layers import Change, Layers, UnreadableError, read_changes
 from terminal_task_gen.sandbox.docker_stream import Endpoint, Hijacked, build_refusal
 from terminal_task_gen.sandbox.state import copy_members, open_target
 
@@ -44,13 +45,6 @@ TAR_BUFFER_BYTES = 1 << 20
 class ExecState(NamedTuple):
     running: bool
     exit_code: int | None
-
-
-class Change(NamedTuple):
-    """A path that differs from the image; `deleted` where only the image has it."""
-
-    path: str
-    deleted: bool
 
 
 class Leftover(NamedTuple):
@@ -154,8 +148,8 @@ class Engine:
         return await self._call(self._read_file, container_id, path, max_bytes)
 
     async def list_changes(self, container_id: str) -> list[Change]:
-        changes = await self._call(self._client.api.diff, container_id)
-        return [Change(change["Path"], change["Kind"] == DELETED) for change in changes or ()]
+        """Read from its layer where that can be; the engine's own answer costs more and can be deceived."""
+        return await self._call(self._list_changes, container_id)
 
     async def save_paths(
         self, container_id: str, roots: Sequence[str], file: IO[bytes], *, wanted: Callable[[str], bool]
@@ -189,6 +183,13 @@ class Engine:
         if not answer.ok:
             raise build_refusal(answer.status_code, answer.text)
         return int(answer.json().get("SizeRw") or 0)
+
+    def _list_changes(self, container_id: str) -> list[Change]:
+        try:
+            return read_changes(Layers.from_inspected(self._client.api.inspect_container(container_id)))
+        except UnreadableError:
+            changes = self._client.api.diff(container_id)
+            return [Change(change["Path"], change["Kind"] == DELETED) for change in changes or ()]
 
     def _read_file(self, container_id: str, path: str, max_bytes: int) -> bytes | None:
         api = self._client.api

@@ -8,6 +8,7 @@ table is full, commands of ours are given room for as long as they run: what a f
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -122,7 +123,9 @@ class DockerSandbox:
 
     async def list_changes(self) -> tuple[str, ...]:
         with self._tell_overfull():
-            return tuple(sorted(change.path for change in await self._engine.list_changes(self.container_id)))
+            changes = await self._engine.list_changes(self.container_id)
+        # Names need not be UTF-8; what is listed is for records.
+        return tuple(sorted(os.fsencode(change.path).decode(errors="replace") for change in changes))
 
     async def save_state(self, file: IO[bytes], *, refuse: Callable[[str], bool]) -> tuple[str, ...]:
         with self._tell_overfull():

@@ -46,7 +46,7 @@ class Layers(NamedTuple):
 
     @classmethod
     def from_inspected(cls, inspected: Mapping[str, Any]) -> Layers:
-        """From what the engine tells of a container. Raises UnreadableError where it uses another way to store files."""
+        """From what the engine tells of a container. UnreadableError where files are kept another way."""
         driver = inspected.get("GraphDriver") or {}
         data = driver.get("Data") or {}
         if driver.get("Name") != "overlay2" or not data.get("UpperDir") or not data.get("LowerDir"):

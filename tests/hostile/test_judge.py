@@ -27,7 +27,7 @@ while True:
         except OSError:
             pass
 """
-EXCHANGE_KIT = f"{WAIT}        if f.endswith('.zip'):\n            open(f, 'r+b').write(b'PK' * 5000)\n"
+EXCHANGE_KIT = f"{WAIT}        if f.endswith('/kit'):\n            open(f, 'r+b').write(b'PK' * 5000)\n"
 TRACE = """import ctypes, glob
 libc = ctypes.CDLL(None)
 while True:

@@ -83,7 +83,8 @@ async def test_the_engine_is_asked_where_the_layer_cannot_be_read(
 ) -> None:
     await run(sandbox, EDITS)
     told = ask_engine(client, sandbox)
-    client.api.inspect_container = lambda _: {"GraphDriver": {"Name": "vfs", "Data": None}}
+    elsewhere = {"GraphDriver": {"Name": "vfs", "Data": None}}
+    setattr(client.api, "inspect_container", lambda _: elsewhere)  # noqa: B010
     engine = Engine(client, Endpoint())
     assert sorted(change.path for change in await engine.list_changes(sandbox.container_id)) == told
     await engine.close()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -172,17 +171,12 @@ class DockerSandbox:
             raise
 
     async def _run(self, command: Command) -> ExecResult:
-        stdin_path = None
-        if command.stdin and not command.streams_stdin:
-            stdin_path = f"/.stdin-{secrets.token_hex(8)}"
-            await self.upload([SandboxFile(path=stdin_path, content=command.stdin, mode=0o600)])
-        words = command.build_words(stdin_path)
         started = await self._engine.open_exec(
             self.container_id,
-            words,
+            command.build_words(),
             env=command.env,
             workdir="/" if command.workdir else "",
-            stdin=command.streams_stdin,
+            stdin=bool(command.stdin),
         )
         running = RunningCommand(self._engine, started, command)
         try:

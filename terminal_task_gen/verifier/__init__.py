@@ -18,7 +18,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from terminal_task_gen.records import Record
-from terminal_task_gen.sandbox import ExecResult, Sandbox, SandboxFile
+from terminal_task_gen.sandbox import ExecResult, Sandbox
 from terminal_task_gen.trajectory import TestOutcome, TestStatus
 from terminal_task_gen.verifier.conditions import ORDINARY, Conditions
 from terminal_task_gen.verifier.kit import pack_kit
@@ -134,20 +134,13 @@ async def run_tests(
     # At the root, the one directory that cannot be replaced by something else.
     folder = f"{FOLDER}-{secrets.token_hex(8)}"
     kit = pack_kit() if kit is None else kit
-    source = tests.encode(errors="surrogatepass")
-    await sandbox.upload(
-        [
-            SandboxFile(f"{folder}/kit", kit, mode=0o600),
-            SandboxFile(f"{folder}/test_outputs.py", source, mode=0o600),
-        ]
-    )
+    content = kit + tests.encode(errors="surrogatepass")
     # -I: no PYTHON* variable, no user site, nothing of the working directory on the path. The entry goes in as an
-    # argument and what it reads is held against digests, so that nobody inside can exchange it on the way.
+    # argument and what it reads is held against a digest, so that nobody inside can exchange it on the way.
     caches = [] if trust_bytecode else ["-X", f"pycache_prefix={folder}/cache"]
-    digests = [hashlib.sha256(content).hexdigest() for content in (kit, source)]
-    command = ["python3", "-I", "-B", *caches, "-c", ENTRY.read_text(encoding="utf-8"), folder, *digests]
-    command += conditions.list_arguments()
-    run = await sandbox.exec(command, timeout_sec=timeout_sec, max_output_bytes=MAX_RESULTS_BYTES)
+    command = ["python3", "-I", "-B", *caches, "-c", ENTRY.read_text(encoding="utf-8"), folder]
+    command += [str(len(kit)), hashlib.sha256(content).hexdigest(), *conditions.list_arguments()]
+    run = await sandbox.exec(command, stdin=content, timeout_sec=timeout_sec, max_output_bytes=MAX_RESULTS_BYTES)
     if not conditions.is_last:
         # The runner cleans /tests itself unless it was killed.
         removal = ["sh", "-c", f"rm -rf {folder} /tests/* /tests/.[!.]*"]

@@ -1,9 +1,10 @@
 """The first thing of a test run, sent in as an argument: closes the process to others and imports from the kit.
 
-Only ever executed inside a sandbox: FOLDER KIT-DIGEST TESTS-DIGEST OPTION..., where FOLDER holds `test_outputs.py` and
-`kit` (or, where KIT-DIGEST is empty, runner.py), and a digest is a SHA-256. It stands alone: standard library, Python
-3.10 or later. What a teacher left running is root as well, so nobody may trace this process or read its memory and open
-files, and what it reads is held against digests. The kit (kit.py) stays in its memory, where nobody can exchange it.
+Only ever executed inside a sandbox: FOLDER KIT-BYTES DIGEST OPTION.... Its stdin, with that SHA-256, is the kit
+(kit.py) and, after KIT-BYTES, the tests' source. Where KIT-BYTES is 0, FOLDER holds runner.py, which takes the machine's
+own pytest. It stands alone: standard library, Python 3.10 or later. What a teacher left running is root as well, so nobody
+may trace this process or read its memory and open files, what it reads is held against the digest, and the kit stays
+in its memory, where nobody can exchange it.
 """
 
 from __future__ import annotations
@@ -55,38 +56,39 @@ def close_to_others() -> None:
         sys.exit(EXCHANGED)
 
 
-def read_checked(path: Path, digest: str) -> bytes:
+def read_checked(digest: str) -> bytes:
+    """All of stdin."""
     # Not of hashlib, which loads OpenSSL for it.
     try:
         from _sha2 import sha256  # type: ignore[import-not-found]
     except ImportError:
         from hashlib import sha256
-    content = path.read_bytes()
+    content = sys.stdin.buffer.read()
     if sha256(content).hexdigest() != digest:
         sys.exit(EXCHANGED)
     return content
 
 
-def load_runner(folder: Path, kit_digest: str) -> Any:
-    """From the kit, or, without one, from the file beside this one; pytest is then the machine's own."""
-    if not kit_digest:
-        sys.path.insert(0, str(folder))
-        runner = importlib.import_module("runner")
-        sys.path.remove(str(folder))
-        return runner
-    modules = marshal.loads(read_checked(folder / "kit", kit_digest))
-    sys.meta_path.insert(0, KitFinder(modules))
-    return importlib.import_module("_verifier_runner")
+def load_runner(folder: Path, kit: bytes) -> Any:
+    """From the kit, or, without one, from the file in the folder."""
+    if kit:
+        sys.meta_path.insert(0, KitFinder(marshal.loads(kit)))
+        return importlib.import_module("_verifier_runner")
+    sys.path.insert(0, str(folder))
+    runner = importlib.import_module("runner")
+    sys.path.remove(str(folder))
+    return runner
 
 
-def main(folder: Path, kit_digest: str, tests_digest: str, options: list[str]) -> int:
+def main(folder: Path, kit_bytes: int, digest: str, options: list[str]) -> int:
     close_to_others()
-    source = read_checked(folder / "test_outputs.py", tests_digest)
+    content = read_checked(digest)
     # Until the tests are collected (runner.py): there is nothing to be found but what stays.
     gc.disable()
-    code: int = load_runner(folder, kit_digest).run(folder, source, options)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    code: int = load_runner(folder, content[:kit_bytes]).run(folder, content[kit_bytes:], options)
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:]))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]))

@@ -1,10 +1,10 @@
 """The first thing of a test run, sent in as an argument: closes the process to others and imports from the kit.
 
 Only ever executed inside a sandbox: FOLDER KIT-BYTES DIGEST OPTION.... Its stdin, with that SHA-256, is the kit
-(kit.py) and, after KIT-BYTES, the tests' source. Where KIT-BYTES is 0, FOLDER holds runner.py, which takes the machine's
-own pytest. It stands alone: standard library, Python 3.10 or later. What a teacher left running is root as well, so nobody
-may trace this process or read its memory and open files, what it reads is held against the digest, and the kit stays
-in its memory, where nobody can exchange it.
+(kit.py) and, after KIT-BYTES, the tests' source. Where KIT-BYTES is 0, FOLDER holds runner.py, which takes the
+machine's own pytest. It stands alone: standard library, Python 3.10 or later. What a teacher left running is root as
+well, so nobody may trace this process or read its memory and open files, what it reads is held against the digest, and
+the kit stays in its memory, where nobody can exchange it.
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ and regular files is opened, and below MAX_DEPTH nothing is listed.
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,6 +74,14 @@ def read_changes(layers: Layers) -> list[Change]:
         return list(_walk(top, "", lowers, depth=1))
     finally:
         os.close(top)
+
+
+def drop_changes(changes: Sequence[Change], unwanted: Collection[str]) -> list[Change]:
+    """Without those paths, and without the directories that are there for them alone."""
+    kept = [change for change in changes if change.path not in unwanted]
+    doubtful = {posixpath.dirname(path) for path in unwanted} if len(kept) < len(changes) else set()
+    justified = {posixpath.dirname(change.path) for change in kept}
+    return [change for change in kept if change.path not in doubtful or change.path in justified]
 
 
 def _walk(folder: int, path: str, lowers: Sequence[str], *, depth: int) -> Iterator[Change]:

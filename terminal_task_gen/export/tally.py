@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from operator import add, attrgetter
 
 from terminal_task_gen.errors import POLICY
 from terminal_task_gen.export.effects import RuleEffects
@@ -20,6 +21,8 @@ from terminal_task_gen.trajectory import Trajectory
 
 SAMPLED = ("turns", "completion_tokens", "characters", "reward")
 """Quantities of kept rows whose distribution the report tells."""
+
+_get_usage = attrgetter(*Usage.model_fields)
 
 
 class Tally:
@@ -171,7 +174,7 @@ class _Stage:
     def __init__(self) -> None:
         self.accepted = self.rejected = self.owed = 0
         self.reasons: Counter[str] = Counter()
-        self._usage: Counter[str] = Counter()
+        self._usage: tuple[float, ...] = _get_usage(Usage())
 
     @property
     def total(self) -> int:
@@ -179,7 +182,7 @@ class _Stage:
 
     @property
     def usage(self) -> Usage:
-        return Usage.model_validate(dict(self._usage))
+        return Usage.model_validate(dict(zip(Usage.model_fields, self._usage, strict=True)))
 
     def accept(self, usage: Usage) -> None:
         self.accepted += 1
@@ -187,16 +190,14 @@ class _Stage:
 
     def pay(self, usage: Usage) -> None:
         """Add up plainly: a record a row would cost more than all other counting."""
-        for name, value in usage.__dict__.items():
-            if value:
-                self._usage[name] += value
+        self._usage = tuple(map(add, self._usage, _get_usage(usage)))
 
     def merge(self, other: _Stage) -> None:
         self.accepted += other.accepted
         self.rejected += other.rejected
         self.owed += other.owed
         self.reasons.update(other.reasons)
-        self._usage.update(other._usage)
+        self._usage = tuple(map(add, self._usage, other._usage))
 
     def refuse(self, rejection: Rejection) -> None:
         self.reasons[rejection.reason] += 1

@@ -21,6 +21,7 @@ RECORDS = {
     "events",
     "resources",
     "row_files",
+    "stand_ins",
 }
 PORTS = {"teacher", "sandbox", "engine", "store"}
 STAGES = {"generate", "rollout", "filters", "export"}

@@ -218,17 +218,18 @@ def _name_family(lineage: Lineage) -> str:
 def _build_turns(messages: tuple[Message, ...]) -> tuple[Turn, ...]:
     """Up to the last assistant message: a screen that nobody answered teaches nothing and breaks trainers' pairing."""
     last = max((index for index, message in enumerate(messages) if message.role == "assistant"), default=-1)
-    return tuple(
-        Turn.trust({"role": message.role, "content": _join_reasoning(message)}) for message in messages[: last + 1]
-    )
+    turns = []
+    for message in messages[: last + 1]:
+        # Nearly all replies begin with their object: thinking comes before it, or not at all.
+        plain = message.role != "assistant" or (not message.reasoning and message.content.startswith("{"))
+        content = message.content if plain else _join_reasoning(message)
+        turns.append(Turn.trust({"role": message.role, "content": content}))
+    return tuple(turns)
 
 
 def _join_reasoning(message: Message) -> str:
-    content = message.content
-    if message.role != "assistant" or _opens_thinking(content):
-        return content
-    reasoning = (message.reasoning or "").strip("\n")
-    if not reasoning and _is_plain(content):
+    content, reasoning = message.content, (message.reasoning or "").strip("\n")
+    if _opens_thinking(content):
         return content
     end = find_thinking_end(content)
     if end and _THINKING_BEGIN.search(content, 0, end) is None:
@@ -237,17 +238,12 @@ def _join_reasoning(message: Message) -> str:
     return f"<think>\n{reasoning}\n</think>\n\n{content}" if reasoning else content
 
 
-def _is_plain(content: str) -> bool:
-    """Whether it begins with its object, as nearly all do; thinking comes before it, or not at all."""
-    return content.startswith("{")
-
-
 def _opens_thinking(content: str) -> bool:
-    return not _is_plain(content) and _THINKING_BEGIN.match(content.lstrip()) is not None
+    return _THINKING_BEGIN.match(content.lstrip()) is not None
 
 
 def _holds_thinking(content: str) -> bool:
-    return not _is_plain(content) and (_opens_thinking(content) or find_thinking_end(content) > 0)
+    return not content.startswith("{") and (_opens_thinking(content) or find_thinking_end(content) > 0)
 
 
 def _shorten_id(trajectory_id: str) -> str:

@@ -25,6 +25,7 @@ from terminal_task_gen.export.card import CardFacts
 from terminal_task_gen.export.corpus import CorpusDraft, open_corpus
 from terminal_task_gen.export.report import Report
 from terminal_task_gen.export.rows import RunStamp
+from terminal_task_gen.export.spool import SpoolIndex
 from terminal_task_gen.filters.criteria import build_criteria
 from terminal_task_gen.finding import FilterFacts, Ruling
 from terminal_task_gen.identity import Identity, check_stages, read_identity
@@ -78,7 +79,7 @@ async def explain_trajectory(run: OpenRun, trajectory_id: str) -> tuple[FilterFa
         if ruling is None:
             where = f"{run.directory.path}/trajectories"
             raise UsageError(f"no usable trajectory {trajectory_id!r} in {where}; a line there begins with its id")
-        more = judging.judge_corpus(parts).get(trajectory_id, Ruling(trajectory_id=trajectory_id))
+        more = (await judging.judge_corpus(parts)).get(trajectory_id, Ruling(trajectory_id=trajectory_id))
     findings, flags = (*ruling.findings, *more.findings), (*ruling.flags, *more.flags)
     return criteria.describe(), ruling.model_copy(update={"findings": findings, "flags": flags})
 
@@ -116,16 +117,20 @@ async def _write_corpus(run: OpenRun, judging: Judging, draft: CorpusDraft, iden
         digests[f"packages of image {manifest.image}"] = f"{manifest.id} ({len(manifest.format_lines())})"
     card = CardFacts(name=run.config.name, licence=run.config.filter.licence, contents=digests)
 
-    def finish() -> Report:
+    more = await judging.judge_corpus(parts)
+
+    def amend() -> list[SpoolIndex]:
         indexes = [part.index for part in parts if part.index is not None]
         with draft.open_spool(len(parts)) as spool:
-            amend_rows(indexes, judging.judge_corpus(parts), spool, tally)
-        report = tally.build()
-        max_bytes = run.config.shard_mb * 1_000_000
-        draft.finish([*indexes, spool.index], report, stamp=judging.stamp, card=card, max_shard_bytes=max_bytes)
-        return report
+            amend_rows(indexes, more, spool, tally)
+        return [*indexes, spool.index]
 
-    return await asyncio.to_thread(finish)
+    indexes = await asyncio.to_thread(amend)
+    jobs = draft.plan_shards(indexes, max_shard_bytes=run.config.shard_mb * 1_000_000)
+    files = await judging.copy_shards(jobs)
+    report = tally.build()
+    draft.finish(indexes, files, report, stamp=judging.stamp, card=card)
+    return report
 
 
 def _read_final_failures(run: OpenRun, parts: list[TrajectoryPart]) -> list[Rejection]:

@@ -22,6 +22,7 @@ RECORDS = {
     "harmless",
     "resources",
     "row_files",
+    "stand_ins",
 }
 PORTS = {"teacher", "sandbox", "engine", "store"}
 STAGES = {"generate", "rollout", "filters", "export"}

@@ -29,6 +29,7 @@ from terminal_task_gen.cli import (
     seeds,
     taxonomy,
     teacher,
+    view,
 )
 from terminal_task_gen.errors import UsageError
 
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 app.command("demo", rich_help_panel="Start here")(demo.demo)
 app.command("doctor", rich_help_panel="Start here")(doctor.doctor)
+app.command("view", rich_help_panel="Look")(view.view)
 app.command("run", rich_help_panel="Pipeline")(run.run)
 app.command("generate", rich_help_panel="Pipeline")(generate.generate)
 app.command("rollout", rich_help_panel="Pipeline")(rollout.rollout)

@@ -38,8 +38,9 @@ export function dropBadge(drop) {
   return badge("bad", "✗ ", inline(drop, 60));
 }
 
-export function stateBadge(state) {
-  return { task: badge("good", "✓ task"), rejected: badge("bad", "✗ refused"), owed: badge("part", "◐ owed") }[state] ?? badge("none", inline(state, 40));
+/** `reason`: why a draft was refused, said instead of the bare word. */
+export function stateBadge(state, reason = null) {
+  return { task: badge("good", "✓ task"), rejected: badge("bad", "✗ ", reason ? inline(reason, 60) : "refused"), owed: badge("part", "◐ owed") }[state] ?? badge("none", inline(state, 40));
 }
 
 export function labels(names) {

@@ -94,7 +94,7 @@ function tame(text) {
 
 /** Markdown is not rendered; code, fences, headings and strong words only look like what they are. */
 function prose(text) {
-  return text.split(/(^```[^\n]*\n[\s\S]*?^```[ \t]*$)/m).flatMap((part) => {
+  return unwrap(text).split(/(^```[^\n]*\n[\s\S]*?^```[ \t]*$)/m).flatMap((part) => {
     if (part.startsWith("```")) return [h("span", { class: "fence" }, tame(part))];
     return part.split(/(`[^`\n]+`|\*\*[^*\n]+\*\*|^#{1,6} [^\n]*$)/m).flatMap((piece) => {
       if (/^`.+`$/.test(piece)) return [h("code", null, nodes(piece.slice(1, -1)))];
@@ -103,6 +103,11 @@ function prose(text) {
       return tame(piece);
     });
   });
+}
+
+/** Lines that an author broke by hand within a paragraph are joined, as Markdown means them; lists, quotes, tables and short lines stay. */
+function unwrap(text) {
+  return text.replace(/^(?![>|#~ \t]|```|[-*+] |\d+[.)] )([^\n]{60,})\n(?=[\p{L}`"'(])(?!\d+[.)] )/gmu, "$1 ");
 }
 
 function proseCode(text) {

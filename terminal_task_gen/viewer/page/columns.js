@@ -11,6 +11,13 @@ export const FACET_NAMES = {
   model: "Model", label: "Label", skill: "Skill", state: "State", reason: "Refused because", gate: "Refused by gate", solve: "Solved", task: "Task",
 };
 
+const VALUE_NAMES = { passed: { yes: "passed", no: "not passed" }, state: { rejected: "refused" } };
+
+/** A facet's value as people read it. */
+export function nameValue(facet, value) {
+  return VALUE_NAMES[facet]?.[value] ?? value;
+}
+
 export const FACET_KEYS = Object.keys(FACET_NAMES);
 
 function rowLink(kind, run, row, title) {
@@ -23,7 +30,7 @@ function word(value) {
 
 const TRAJECTORY_COLUMNS = [
   { name: "Trajectory", sort: "id", main: true, cell: (row, run) => [rowLink("trajectories", run, row, inline(row.title ?? row.task_id, 160)),
-    h("span", { class: "under" }, inline(row.id, 60), ` · attempt ${row.attempt} · `, inline(row.model, 60), labels(row.labels), row.noted && !row.labels.length ? h("span", { class: "label-tag", title: "has a note" }, "✎") : null)] },
+    h("span", { class: "under" }, inline(row.id, 60), ` · attempt ${row.attempt}`, row.several ? [" · ", inline(row.model, 60)] : null, labels(row.labels), row.noted && !row.labels.length ? h("span", { class: "label-tag", title: "has a note" }, "✎") : null)] },
   { name: "Domain", sort: "domain", wide: true, cell: (row) => word(row.domain) },
   { name: "Difficulty", wide: true, cell: (row) => word(row.difficulty) },
   { name: "Reward", sort: "reward", falling: true, cell: (row) => reward(row) },
@@ -38,14 +45,13 @@ const TRAJECTORY_COLUMNS = [
 const TASK_COLUMNS = [
   { name: "Task", sort: "title", main: true, cell: (row, run) => [rowLink("tasks", run, row, row.state === "task" ? inline(row.title, 160) : inline(row.evidence || row.reason || row.id, 160)),
     h("span", { class: "under" }, inline(row.id, 80), row.repair_rounds ? ` · ${row.repair_rounds}× repaired` : "", labels(row.labels), row.noted && !row.labels.length ? h("span", { class: "label-tag", title: "has a note" }, "✎") : null)] },
-  { name: "State", cell: (row) => stateBadge(row.state) },
+  { name: "State", cell: (row) => stateBadge(row.state, row.reason) },
   { name: "Domain", sort: "domain", cell: (row) => word(row.domain) },
   { name: "Difficulty", wide: true, cell: (row) => word(row.difficulty) },
   { name: "Mode", wide: true, cell: (row) => word(row.mode) },
   { name: "Attempts", sort: "attempts", falling: true, numeric: true, cell: (row) => (row.state === "task" ? count(row.attempts) : "–") },
   { name: "Solved", sort: "solve_rate", falling: true, cell: (row) => (row.state === "task" && row.judged ? rate(row.passed, row.judged) : "–") },
   { name: "Reward", sort: "reward", falling: true, numeric: true, wide: true, cell: (row) => fixed(row.mean_reward) },
-  { name: "Refused because", wide: true, cell: (row) => (row.state === "task" ? "" : word(row.reason)) },
 ];
 
 /** The lists by their page: {title, noun, columns, facets, marks, search}. */

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { count } from "./format.js";
 import { inline, plain } from "./text.js";
-import { FACET_KEYS, FACET_NAMES } from "./columns.js";
+import { FACET_KEYS, FACET_NAMES, nameValue } from "./columns.js";
 
 const FEW = 8;
 
@@ -31,7 +31,7 @@ function drawFacet(name, { answer, choose, wide, redraw, narrowSkill }) {
 
 function choice(name, one, most, choose) {
   const box = h("input", { type: "checkbox", checked: one.chosen, data: { key: `choice-${name}-${one.value}` }, on: { change: (event) => choose(name, one.value, event.target.checked) } });
-  return h("label", { class: one.count ? "choice" : "choice empty" }, box, h("span", { class: "choice-name" }, inline(one.value, 80)),
+  return h("label", { class: one.count ? "choice" : "choice empty" }, box, h("span", { class: "choice-name" }, inline(nameValue(name, one.value), 80)),
     h("span", { class: "choice-bar", "aria-hidden": "true", style: { width: `${(100 * one.count) / most}%` } }), h("span", { class: "number" }, count(one.count)));
 }
 
@@ -44,6 +44,6 @@ export function drawChips(query, remove, clear) {
   const chosen = FACET_KEYS.flatMap((name) => query.getAll(name).map((value) => [name, value]));
   if (!chosen.length) return null;
   return h("div", { class: "chips", role: "group", "aria-label": "Chosen filters" },
-    chosen.map(([name, value]) => h("button", { type: "button", class: "chip", data: { key: `chip-${name}-${value}` }, "aria-label": `Remove ${FACET_NAMES[name]}: ${plain(value)}`, on: { click: () => remove(name, value) } }, h("span", { class: "quiet" }, FACET_NAMES[name]), " ", inline(value, 60), h("span", { "aria-hidden": "true" }, " ×"))),
+    chosen.map(([name, value]) => h("button", { type: "button", class: "chip", data: { key: `chip-${name}-${value}` }, "aria-label": `Remove ${FACET_NAMES[name]}: ${plain(nameValue(name, value))}`, on: { click: () => remove(name, value) } }, h("span", { class: "quiet" }, FACET_NAMES[name]), " ", inline(nameValue(name, value), 60), h("span", { "aria-hidden": "true" }, " ×"))),
     h("button", { type: "button", class: "more", data: { key: "clear" }, on: { click: clear } }, "Clear all"));
 }

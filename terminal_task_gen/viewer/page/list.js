@@ -192,8 +192,9 @@ class List {
   drawRows() {
     const { rows, total } = this.answer;
     if (!rows.length) return h("p", { class: "nothing" }, total || this.query.size ? "Nothing matches." : `This run has no ${this.spec.noun[1]} yet.`);
+    const several = (this.answer.facets?.model ?? []).length > 1;
     const mark = this.spec.marks ? (row) => markBox(this.run.run, row.id) : null;
-    return drawTable({ columns: this.spec.columns, rows, run: this.run.run, sort: this.query.get("sort") ?? "order", mark, onSort: (sort) => { this.set("sort", sort); go(this.address()); }, caption: `${this.spec.title} of ${this.run.run}` });
+    return drawTable({ columns: this.spec.columns, rows: rows.map((row) => ({ ...row, several })), run: this.run.run, sort: this.query.get("sort") ?? "order", mark, onSort: (sort) => { this.set("sort", sort); go(this.address()); }, caption: `${this.spec.title} of ${this.run.run}` });
   }
 
   drawPager() {

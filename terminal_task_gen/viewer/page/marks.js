@@ -34,6 +34,7 @@ export function compareMarked() {
     say("Choose two attempts first: x on a row");
     return;
   }
+  sessionStorage.removeItem(KEY);
   go(diffLink(left, right));
 }
 

@@ -5,9 +5,12 @@ import { h } from "./dom.js";
 import { clock, plural } from "./format.js";
 import { readRecording, shorten } from "./timeline.js";
 
+/** Where the page has one column and the player stays at its top, no higher than its box. */
+export const NARROW = "(max-width: 1000px)";
+
 const PLAYER = "page/vendor/asciinema-player/asciinema-player.min.js";
 const WATCH_MS = 100;
-const SPEEDS = [0.5, 1, 2, 4, 8];
+const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4, 8];
 const WAIT_LIMIT_SEC = 2;
 /** A seek lands a little before or after the wanted time; below this it is the same. */
 const SAME_SEC = 0.02;
@@ -35,9 +38,12 @@ class Stage {
     Object.assign(this, { stage, recorded, reached, speed: 1, limit: WAIT_LIMIT_SEC, playing: false, cut });
     this.turns = turns.filter((turn) => turn.start_sec !== null);
     this.chosen = null;
+    this.narrow = matchMedia(NARROW);
+    this.refit = () => this.change({});
     this.time = this.turns[0]?.start_sec ?? 0;
     this.draw();
     this.create();
+    this.narrow.addEventListener("change", this.refit);
     this.watch = setInterval(() => this.follow(), WATCH_MS);
   }
 
@@ -54,10 +60,11 @@ class Stage {
   create() {
     this.line = shorten(this.recorded.events, this.limit);
     const at = this.line.toPlayer(this.time);
-    const data = { cols: this.recorded.columns, rows: this.recorded.rows, events: this.line.events };
+    // The player's own parsers answer milliseconds.
+    const data = { cols: this.recorded.columns, rows: this.recorded.rows, events: this.line.events.map(([time, kind, text]) => [1000 * time, kind, text]) };
     this.player?.dispose();
     this.player = globalThis.AsciinemaPlayer.create({ data, parser: (given) => given }, this.screen, {
-      fit: "width", theme: "ttg", speed: this.speed, startAt: at, poster: `npt:${at}`, preload: true, controls: true, cursorMode: "steady",
+      fit: this.narrow.matches ? "both" : "width", theme: "ttg", speed: this.speed, startAt: at, poster: `npt:${at}`, preload: true, controls: true, cursorMode: "steady",
       markers: this.turns.map((turn) => [this.line.toPlayer(turn.start_sec), `Turn ${turn.turn}`]), terminalFontFamily: "var(--mono)", terminalLineHeight: 1.25, keystrokeOverlay: false,
     });
     this.player.addEventListener("playing", () => this.setPlaying(true));
@@ -107,6 +114,7 @@ class Stage {
 
   dispose() {
     clearInterval(this.watch);
+    this.narrow.removeEventListener("change", this.refit);
     this.player?.dispose();
   }
 }

@@ -12,6 +12,7 @@ import { drawTable } from "./table.js";
 import { inline } from "./text.js";
 
 const LIVE_MS = 1000;
+const MANY_REASONS = 12;
 
 export async function showRun({ root, run, signal, setTitle }) {
   setTitle(run.run);
@@ -27,7 +28,7 @@ function drawRun(detail, funnel) {
     h("div", { class: "page-head" }, h("h1", null, inline(run)), h("p", { class: "quiet mono" }, inline(detail.path, 400))),
     figures(detail, funnel),
     h("section", { class: "panel", "aria-labelledby": "funnel-title" }, h("h2", { id: "funnel-title" }, "Funnel"), drawFunnel(run, funnel)),
-    groups(run, "Domains", "domain", funnel.domains),
+    groups(run, "Domain", "domain", funnel.domains),
     h("div", { class: "pair" }, groups(run, "Difficulty", "difficulty", funnel.difficulties, true), groups(run, "Mode", "mode", funnel.modes, true)),
     h("div", { class: "pair" }, rules(run, funnel.filter), about(detail, funnel)),
     damage(detail.damage),
@@ -51,10 +52,16 @@ function drawFunnel(run, funnel) {
   const steps = listSteps(run, funnel);
   const most = Math.max(...steps.map((one) => one.number), 1);
   const row = (one) => h("tr", null, h("th", { scope: "row" }, one.href ? h("a", { href: one.href }, one.name) : one.name), h("td", { class: "numeric" }, count(one.number)),
-    h("td", { class: "funnel-bar" }, bar(one.number / most, one.tone)), h("td", { class: "numeric" }, one.of ? percent(one.number, one.of) : ""),
-    h("td", null, one.lost.map(({ name, number, href, tone }) => h(href ? "a" : "span", { class: `reason ${tone ?? ""}`, href }, inline(name, 60), " ", h("span", { class: "number" }, count(number))))));
+    h("td", { class: "funnel-bar" }, bar(one.number / most, one.tone)), h("td", { class: "numeric" }, one.of ? [percent(one.number, one.of[0]), h("span", { class: "quiet" }, ` of ${one.of[1]}`)] : ""),
+    h("td", null, drawLost(one)));
   return h("div", { class: "table-scroll" }, h("table", { class: "rows funnel" }, h("caption", { class: "unseen" }, "From requests to kept trajectories"),
-    h("thead", null, h("tr", null, ["Step", "Number", "Share", "Of the step before", "Lost, and why"].map((name, index) => h("th", { scope: "col", class: index === 1 || index === 3 ? "numeric" : null }, index === 2 ? h("span", { class: "unseen" }, name) : name)))), h("tbody", null, steps.map(row))));
+    h("thead", null, h("tr", null, ["Step", "Number", "Bar", "Share", "Lost, and why"].map((name, index) => h("th", { scope: "col", class: index === 1 || index === 3 ? "numeric" : null }, index === 2 ? h("span", { class: "unseen" }, name) : name)))), h("tbody", null, steps.map(row))));
+}
+
+function drawLost({ name: step, lost }) {
+  const reason = ({ name, number, href }) => h(href ? "a" : "span", { class: "reason", href, data: { key: `lost-${step}-${name}` } }, inline(name, 60), " ", h("span", { class: "number" }, count(number)));
+  const rest = lost.slice(MANY_REASONS);
+  return [lost.slice(0, MANY_REASONS).map(reason), rest.length ? fold(h("span", { class: "quiet" }, `${count(rest.length)} more reasons`), () => rest.map(reason), { key: `lost-${step}` }) : null];
 }
 
 function groups(run, title, facet, rows, slim = false) {
@@ -69,7 +76,7 @@ function groups(run, title, facet, rows, slim = false) {
     !slim && { name: "Mean turns", numeric: true, wide: true, cell: (row) => fixed(row.mean_turns, 1) },
     { name: "Kept", cell: (row) => rate(row.kept, row.kept + row.dropped, "plain") },
   ].filter(Boolean);
-  return h("section", { class: "panel", "aria-label": title }, h("h2", null, title), h("div", { class: "table-scroll" }, drawTable({ columns, rows, run, caption: `${title}: rates` })));
+  return h("section", { class: "panel", "aria-label": title }, h("h2", null, `By ${title.toLowerCase()}`), h("div", { class: "table-scroll" }, drawTable({ columns, rows, run, caption: `Rates by ${title.toLowerCase()}` })));
 }
 
 function rules(run, filter) {

@@ -38,10 +38,10 @@ export async function showTask({ root, route, run, signal, setTitle }) {
   const grow = calm(async () => {
     if (task.state === "task") drawAttempts(attempts, run, await ask());
   }, LIVE_MS);
-  return { keys: keys(run, around), changed: grow };
+  return { keys: keys(run, around, task), changed: grow };
 }
 
-function keys(run, around) {
+function keys(run, around, { attempts }) {
   const focusedRow = () => document.activeElement?.closest("tr")?.dataset.id;
   const mark = () => {
     const id = focusedRow();
@@ -50,10 +50,12 @@ function keys(run, around) {
     const box = document.querySelector(`[data-mark="${CSS.escape(id)}"]`);
     box.checked = !box.checked;
   };
-  return {
+  const rows = !attempts?.length ? {} : {
     j: ["next attempt", () => step(".row-link", 1)], k: ["previous attempt", () => step(".row-link", -1)], Enter: ["open the attempt", () => step(".row-link", 1)],
     x: ["choose the attempt for comparing", mark], c: ["compare the two chosen", compareMarked],
-    "]": ["next task of the list", () => around.next && go(around.next)], "[": ["previous task of the list", () => around.previous && go(around.previous)],
+  };
+  return {
+    ...rows, "]": ["next task of the list", () => around.next && go(around.next)], "[": ["previous task of the list", () => around.previous && go(around.previous)],
     u: ["up to the list", () => go(around.back)], n: ["write a note", focusNote],
   };
 }
@@ -124,8 +126,8 @@ function solution(task, reload) {
 
 function about(task) {
   return panel("About", "about-title", facts([
-    ["Solved", task.solve?.judged ? rate(task.solve.passed, task.solve.judged) : null], ["Image", task.image],
-    ["Skills", task.skills?.length ? task.skills.map((one) => h("a", { class: "skill", href: link([task.run, "tasks"], { skill: one }) }, inline(one, 80))) : null],
+    ["Solved", task.solve?.judged ? [rate(task.solve.passed, task.solve.judged), h("span", { class: "quiet" }, ` ${count(task.solve.passed)} of ${count(task.solve.judged)}`)] : null], ["Image", task.image],
+    ["Skills", task.skills?.length ? task.skills.map((one) => h("a", { class: "skill", href: link([task.run, "tasks"], { skill: one }) }, inline(one, 240))) : null],
     ["Tags", task.tags?.join(", ")], ...Object.entries(task.limits ?? {}).map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : value]),
     ["Tokens", task.usage ? `${short(task.usage.prompt_tokens)} read, ${short(task.usage.completion_tokens)} written` : null],
   ]));

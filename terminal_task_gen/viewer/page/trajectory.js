@@ -52,7 +52,7 @@ class TrajectoryPage {
     this.stage = h("section", { class: "panel stage", "aria-label": "Terminal" });
     this.openStage();
     const side = [this.stage, testsPanel(trajectory, (turn) => this.select(turn, { scroll: true })), filterPanel(trajectory, (turn) => this.select(turn, { scroll: true })), usagePanel(trajectory), notePanel(run, trajectory.id, trajectory.note)];
-    return [this.head(), this.strip?.element, h("div", { class: "watch" },
+    return [this.head(), h("div", { class: "watch" },
       h("section", { class: "watch-turns", "aria-labelledby": "turns-title" }, this.turnsHead(), promptPanel(trajectory, loadWhole), this.turns.element),
       h("div", { class: "watch-side" }, side))].filter(Boolean);
   }
@@ -71,7 +71,7 @@ class TrajectoryPage {
 
   turnsHead() {
     const { turns_cut: cut } = this.trajectory;
-    return h("div", { class: "turns-head" }, h("h2", { id: "turns-title" }, "Turns"), h("button", { type: "button", class: "more", on: { click: () => this.turns.toggleReasoning() } }, "Open or fold all reasoning"), cut ? h("span", { class: "quiet" }, `${count(cut)} more turns are not shown`) : null);
+    return h("div", { class: "turns-head" }, h("h2", { id: "turns-title" }, "Turns"), h("button", { type: "button", class: "more", on: { click: () => this.turns.toggleReasoning() } }, "Open or fold all reasoning"), this.strip?.element, cut ? h("span", { class: "quiet" }, `${count(cut)} more turns are not shown`) : null);
   }
 
   async openStage() {

@@ -4,6 +4,7 @@ import { badge } from "./badges.js";
 import { block, fold } from "./block.js";
 import { h } from "./dom.js";
 import { clock, duration, plural, short } from "./format.js";
+import { NARROW } from "./player.js";
 import { inline } from "./text.js";
 
 /** {element, has, highlight, reveal, focus, toggleReasoning}; `pick(turn)` is called when a turn's head is pressed, `loadTurn(turn)` answers it whole. */
@@ -38,11 +39,17 @@ function mark(card, on) {
 
 function reveal(card) {
   if (!card) return;
-  const box = card.getBoundingClientRect();
-  const bottom = innerHeight * 0.6;
-  const top = card.ownerDocument.getElementById("bar").offsetHeight + 8;
-  if (box.top >= top && box.top <= bottom) return;
+  const { top } = card.getBoundingClientRect();
+  const cover = measureCover();
+  if (top >= cover && top <= cover + (innerHeight - cover) * 0.55) return;
+  card.style.setProperty("scroll-margin-top", `${cover}px`);
   card.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+}
+
+/** How much of the window's top is covered by what stays in view: the bar and the strip, or on narrow windows the bar and the player. */
+function measureCover() {
+  const under = document.querySelector(matchMedia(NARROW).matches ? ".stage" : ".turns-head");
+  return document.getElementById("bar").offsetHeight + (under?.offsetHeight ?? 0) + 12;
 }
 
 function drawTurn(turn, { loadTurn, pick }) {
@@ -92,7 +99,14 @@ function commands(turn, loadTurn) {
 
 function screen(turn, loadAll) {
   if (!turn.screen?.text.trim()) return null;
-  return h("div", { class: "answered" }, h("h4", null, "Screen"), block(turn.screen, { kind: "screen", lines: 18, characters: 4000, loadAll }));
+  const { name, shown } = nameScreen(turn.screen);
+  return h("div", { class: "answered" }, h("h4", null, name), block(shown, { kind: "screen", lines: 18, characters: 4000, loadAll }));
+}
+
+/** The first line of an answer says what kind of answer it is; as a heading it need not be read each time. */
+function nameScreen(screen) {
+  const [, name, rest] = /^(New Terminal Output|Current Terminal Screen):\n([^]*)$/.exec(screen.text) ?? [];
+  return name ? { name: name[0] + name.slice(1).toLowerCase(), shown: { ...screen, text: rest.replace(/^\n+/, "") } } : { name: "Screen", shown: screen };
 }
 
 function raw(turn, loadAll) {

@@ -31,6 +31,7 @@ from terminal_task_gen.cli import (
     seeds,
     taxonomy,
     teacher,
+    view,
 )
 from terminal_task_gen.errors import UsageError
 
@@ -48,6 +49,7 @@ app = typer.Typer(
 app.command("demo", rich_help_panel="Start here")(demo.demo)
 app.command("doctor", rich_help_panel="Start here")(doctor.doctor)
 app.command("estimate", rich_help_panel="Start here")(estimate.estimate)
+app.command("view", rich_help_panel="Look")(view.view)
 app.command("run", rich_help_panel="Pipeline")(run.run)
 app.command("generate", rich_help_panel="Pipeline")(generate.generate)
 app.command("report", rich_help_panel="Pipeline")(report.report)

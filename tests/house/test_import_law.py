@@ -54,6 +54,7 @@ ALLOWED: dict[str, set[str]] = {
         for stage in STAGES
     },
     **{listener: RECORDS | {"store", listener} for listener in LISTENERS},
+    "viewer": RECORDS | {"chunks", "store", "viewer"},
     "pipeline": {"*"},
     "cli": {"*"},
     "__main__": {"*"},

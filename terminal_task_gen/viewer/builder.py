@@ -56,7 +56,8 @@ class Builder:
     def __init__(self, run: RunDirectory, index: Path) -> None:
         self._run = run
         self._index = index
-        self._writer = IndexWriter(open_for_writing(index))
+        self._connection = open_for_writing(index)
+        self._writer = IndexWriter(self._connection)
         self._began = time.monotonic()
         self._done_bytes = self._total_bytes = 0
 
@@ -80,6 +81,10 @@ class Builder:
             self._index_shards(pending, pool)
             self._index_corpus(corpus_files, corpus, stale, pool)
         return True
+
+    def close(self) -> None:
+        """What was not committed is forgotten."""
+        self._connection.close()
 
     def _index_shards(self, pending: Sequence[Pending], pool: Executor | None) -> None:
         numbers: dict[Path, int] = {}
@@ -159,14 +164,16 @@ def follow(run: RunDirectory, folder: Path, *, once: bool = False) -> None:
         try:
             builder = builder or Builder(run, index)
             builder.catch_up()
-        except (Replaced, sqlite3.DatabaseError):
-            # A cache: what cannot be gone on with is made anew.
+        except (Replaced, sqlite3.DatabaseError, OSError) as error:
+            if builder is not None:
+                builder.close()
             builder = None
-            remove_index(index)
-            continue
-        except OSError:
-            builder = None  # a file was sealed or replaced under our hands; look again
-        if once or wait_for_end(POLL_SEC):
+            if not isinstance(error, OSError):
+                # A cache: what cannot be gone on with is made anew.
+                remove_index(index)
+                continue
+            # A file was sealed or replaced under our hands: look again.
+        if (once and builder is not None) or wait_for_end(POLL_SEC):
             return
 
 

@@ -39,6 +39,8 @@ from terminal_task_gen.viewer.schema import open_for_writing, remove_index
 from terminal_task_gen.viewer.writing import IndexWriter
 
 POLL_SEC = 1.0
+MAX_RESTARTS = 3
+"""In a row, of an index that cannot be gone on with; then the cause is no damaged cache (a full disk)."""
 COMMIT_SEC = 2.0
 POOL_FROM_BYTES = 64_000_000
 """Less than this is not worth starting processes for."""
@@ -160,16 +162,21 @@ def follow(run: RunDirectory, folder: Path, *, once: bool = False) -> None:
     """Build, and go on until standard input ends. Raises what is a bug."""
     index = folder / INDEX
     builder: Builder | None = None
+    restarts = 0
     while True:
         try:
             builder = builder or Builder(run, index)
             builder.catch_up()
+            restarts = 0
         except (Replaced, sqlite3.DatabaseError, OSError) as error:
             if builder is not None:
                 builder.close()
             builder = None
             if not isinstance(error, OSError):
                 # A cache: what cannot be gone on with is made anew.
+                restarts += 1
+                if restarts > MAX_RESTARTS:
+                    raise
                 remove_index(index)
                 continue
             # A file was sealed or replaced under our hands: look again.

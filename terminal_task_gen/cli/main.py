@@ -29,6 +29,7 @@ from terminal_task_gen.cli import (
     rollout,
     run,
     seeds,
+    stats,
     taxonomy,
     teacher,
 )
@@ -55,6 +56,7 @@ app.command("rollout", rich_help_panel="Pipeline")(rollout.rollout)
 app.command("filter", rich_help_panel="Pipeline")(corpus.filter_run)
 app.command("mix", rich_help_panel="Pipeline")(mix.mix)
 app.command("export", rich_help_panel="Pipeline")(export.export)
+app.command("stats", rich_help_panel="Look")(stats.stats)
 app.add_typer(imports.app, name="import", rich_help_panel="Pipeline")
 app.add_typer(domains.app, name="domains", rich_help_panel="Parts")
 app.add_typer(taxonomy.app, name="taxonomy", rich_help_panel="Parts")

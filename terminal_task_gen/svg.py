@@ -124,7 +124,7 @@ def draw_series(title: str, labels: Sequence[str], series: Sequence[Series], mar
 
 
 def draw_grid(title: str, rows: Sequence[TileRow], *, caption: str, colour: str) -> str:
-    """A heat map: a line of small squares for each row, darker where there is more."""
+    """A heat map: a line of small squares for each row, stronger where there is more."""
     left, right, top, pitch = 150, 76, 48, 22
     longest = max((len(row.tiles) for row in rows), default=1) or 1
     step = min(44.0, (_WIDTH - left - right) / longest)

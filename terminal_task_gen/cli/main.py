@@ -25,10 +25,12 @@ from terminal_task_gen.cli import (
     images,
     imports,
     mix,
+    replay,
     report,
     rollout,
     run,
     seeds,
+    show,
     stats,
     taxonomy,
     teacher,
@@ -57,6 +59,8 @@ app.command("filter", rich_help_panel="Pipeline")(corpus.filter_run)
 app.command("mix", rich_help_panel="Pipeline")(mix.mix)
 app.command("export", rich_help_panel="Pipeline")(export.export)
 app.command("stats", rich_help_panel="Look")(stats.stats)
+app.command("show", rich_help_panel="Look")(show.show)
+app.command("replay", rich_help_panel="Look")(replay.replay)
 app.add_typer(imports.app, name="import", rich_help_panel="Pipeline")
 app.add_typer(domains.app, name="domains", rich_help_panel="Parts")
 app.add_typer(taxonomy.app, name="taxonomy", rich_help_panel="Parts")

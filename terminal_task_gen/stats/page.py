@@ -21,9 +21,8 @@ body { margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 84rem; background: 
 h1 { font-size: 1.5rem; margin: 0 }
 h2 { font-size: 1.1rem; margin: 0 0 .6rem }
 p { color: var(--muted); margin: .2rem 0 1rem }
-.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem }
-.pictures svg { width: 100%; height: auto; display: block }
-.tables { columns: 30rem 2; column-gap: 1rem; margin-top: 1rem }
+.pictures, .tables { columns: 30rem 2; column-gap: 1rem; margin-top: 1rem }
+.pictures svg { width: 100%; height: auto; display: block; break-inside: avoid; margin-bottom: 1rem }
 section { background: var(--paper); border-radius: 6px; padding: 1rem 1.25rem; margin-bottom: 1rem; overflow-x: auto;
   break-inside: avoid }
 table { border-collapse: collapse }

@@ -96,12 +96,12 @@ def draw_solve_rates(survey: Survey, title: str) -> str:
         attempts = sum(cell.attempts for cell in by_difficulty.values())
         passed = sum(cell.passed for cell in by_difficulty.values())
         rows.append(TileRow(domain, tiles, f"{passed / attempts:.0%} of {attempts:,}" if attempts else "no attempts"))
-    caption = f"columns: {', '.join(difficulties)}; the darker, the more attempts passed all tests"
+    caption = f"columns: {', '.join(difficulties)}; the stronger, the more attempts passed all tests; grey: none judged"
     return draw_grid(title, rows, caption=caption, colour=GREEN)
 
 
 def draw_skills(survey: Survey, title: str) -> str:
-    """Each primitive of a domain is a square; the darker, the more tasks use it; grey: none."""
+    """Each primitive of a domain is a square; the stronger, the more tasks use it; grey: none."""
     rows = []
     for domain, skills in _group_known(survey.skills):
         most = max((skill.tasks for skill in skills), default=0) or 1
@@ -110,7 +110,7 @@ def draw_skills(survey: Survey, title: str) -> str:
             for skill in skills
         ]
         rows.append(TileRow(domain, tiles, f"{sum(s.tasks > 0 for s in skills)} of {len(skills)}"))
-    caption = "a square a primitive, in the taxonomy's order; the darker, the more tasks use it; grey: none"
+    caption = "a square a primitive, in the taxonomy's order; the stronger, the more tasks use it; grey: none"
     return draw_grid(title, rows, caption=caption, colour=ORANGE)
 
 

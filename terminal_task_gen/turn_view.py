@@ -24,7 +24,7 @@ class TurnView:
         if not isinstance(event, TurnFinished):
             return
         self._console.print(Rule(f"{event.trajectory_id}  turn {event.turn}", align="left"))
-        reply = _read_reply(event.reply)
+        reply = read_reply(event.reply)
         if reply is None:
             self._show(event.reply, "yellow")
         else:
@@ -41,7 +41,7 @@ class TurnView:
             self._console.print(Text(make_harmless(text.strip("\n")), style=style), soft_wrap=True)
 
 
-def _read_reply(reply: str) -> dict[str, Any] | None:
+def read_reply(reply: str) -> dict[str, Any] | None:
     """The JSON turn in a reply; None where it is none, or is in another dialect."""
     text = reply[find_thinking_end(reply) :]
     begin = text.find("{")

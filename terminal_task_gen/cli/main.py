@@ -25,10 +25,13 @@ from terminal_task_gen.cli import (
     images,
     imports,
     mix,
+    replay,
     report,
     rollout,
     run,
     seeds,
+    show,
+    stats,
     taxonomy,
     teacher,
     view,
@@ -57,6 +60,9 @@ app.command("rollout", rich_help_panel="Pipeline")(rollout.rollout)
 app.command("filter", rich_help_panel="Pipeline")(corpus.filter_run)
 app.command("mix", rich_help_panel="Pipeline")(mix.mix)
 app.command("export", rich_help_panel="Pipeline")(export.export)
+app.command("stats", rich_help_panel="Look")(stats.stats)
+app.command("show", rich_help_panel="Look")(show.show)
+app.command("replay", rich_help_panel="Look")(replay.replay)
 app.add_typer(imports.app, name="import", rich_help_panel="Pipeline")
 app.add_typer(domains.app, name="domains", rich_help_panel="Parts")
 app.add_typer(taxonomy.app, name="taxonomy", rich_help_panel="Parts")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -82,6 +83,10 @@ Override = Annotated[
     typer.Option("--set", metavar="FIELD=VALUE", help="Any field, e.g. rollout.max_turns=30.", rich_help_panel=HOW),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory, e.g. runs/first.", show_default=False)]
+RunOption = Annotated[
+    Path | None,
+    typer.Option("--run", metavar="RUN", help="Run directory (default: all under runs/).", rich_help_panel=WHERE),
+]
 
 
 def make_tree(**fields: Any) -> dict[str, Any]:
@@ -132,6 +137,15 @@ def load_run_config(run: Path, flags: dict[str, Any], overrides: list[str] | Non
     path = run.resolve()
     flags = {**flags, "output_dir": str(run.parent if run.name == path.name else path.parent), "name": path.name}
     return _make_absolute(load_config(saved, overrides or [], flags))
+
+
+def choose_runs(given: Path | None, present: Sequence[Path]) -> list[Path]:
+    """The given run, or all that are there. Raises UsageError when that is none."""
+    if given is not None and not RunDirectory(given).config_path.is_file():
+        raise UsageError(f"{given} is not a run directory (no config.yaml)")
+    if given is None and not present:
+        raise UsageError("there are no runs under ./runs; name one with --run RUN")
+    return [given] if given is not None else list(present)
 
 
 def _make_absolute(config: Config) -> Config:

@@ -23,6 +23,7 @@ from terminal_task_gen.pipeline.scripted_teacher import (
     serve_demo_teacher,
     serve_teacher,
 )
+from terminal_task_gen.pipeline.surveying import survey_run
 from terminal_task_gen.pipeline.yields import read_yield
 from terminal_task_gen.teacher.reply_store import list_files, measure_store
 
@@ -54,6 +55,7 @@ __all__ = [
     "rollout",
     "serve_demo_teacher",
     "serve_teacher",
+    "survey_run",
     "tell_missing_tools",
     "write_benchmark_index",
 ]

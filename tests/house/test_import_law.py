@@ -23,11 +23,12 @@ RECORDS = {
     "resources",
     "row_files",
     "stand_ins",
+    "svg",
 }
 PORTS = {"teacher", "sandbox", "engine", "store"}
 STAGES = {"generate", "rollout", "filters", "export"}
 DRIVERS = {"teacher.client", "teacher.scripted", "sandbox.docker", "sandbox.bubblewrap", "engine.local"}
-LISTENERS = {"progress", "turn_view", "viewer"}
+LISTENERS = {"progress", "turn_view", "viewer", "replay"}
 STAGE_TOOLS = {"bundle", "config", "token_count", "verifier"}
 
 ALLOWED: dict[str, set[str]] = {
@@ -49,6 +50,8 @@ ALLOWED: dict[str, set[str]] = {
     "seed_import": RECORDS,
     "chunks": RECORDS | {"store"},
     "stage": RECORDS | {"engine", "store"},
+    "lookup": RECORDS | {"store"},
+    "stats": RECORDS | {"chunks", "store", "token_count", "stats"},
     **{
         stage: RECORDS | {"bundle", "config", "token_count", "verifier", stage, "teacher", "sandbox", "store"}
         for stage in STAGES

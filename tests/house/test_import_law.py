@@ -21,6 +21,8 @@ RECORDS = {
     "events",
     "resources",
     "row_files",
+    "partition",
+    "run_lock",
 }
 PORTS = {"teacher", "sandbox", "engine", "store"}
 STAGES = {"generate", "rollout", "filters", "export"}

@@ -8,7 +8,7 @@ import typer
 
 from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
-from terminal_task_gen.cli.drive import drive, finish
+from terminal_task_gen.cli.drive import Where, drive, finish
 
 HELP = """Write tasks with the author teacher and prove them at the gates.
 
@@ -51,6 +51,8 @@ def generate(
     sandbox: options.Sandbox = None,
     parallel: options.Parallel = None,
     partition: options.PartitionOption = None,
+    engine: options.EngineOption = "local",
+    address: options.Address = None,
     override: options.Override = None,
     config: options.ConfigFile = None,
     name: options.Name = None,
@@ -79,7 +81,7 @@ def generate(
         sandbox__driver=sandbox,
     )
     resolved = options.load_new_config(config, flags, override)
-    code = drive(resolved, [pipeline.generate], partition=options.read_partition(partition))
+    code = drive(resolved, [pipeline.generate], where=Where(options.read_partition(partition), engine, address))
     typer.echo(f"tasks: {resolved.run_dir}/tasks   next: ttg rollout {resolved.run_dir}")
     finish(code)
 

@@ -69,6 +69,23 @@ Override = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Any field, e.g. rollout.max_turns=30.", rich_help_panel=HOW),
 ]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="local, or ray: a worker on each node of a cluster that shares the run's folder; --parallel is a node's.",
+        rich_help_panel=HOW,
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Of the Ray cluster (default: RAY_ADDRESS, or this machine's).",
+        rich_help_panel=HOW,
+    ),
+]
 PartitionOption = Annotated[
     str | None,
     typer.Option(

@@ -8,10 +8,9 @@ from __future__ import annotations
 from terminal_task_gen.pipeline.benchmark_indexes import INDEX_SUFFIX, read_benchmark_indexes, write_benchmark_index
 from terminal_task_gen.pipeline.demo import plan_generation, tell_missing_tools
 from terminal_task_gen.pipeline.filtering import explain_trajectory, filter_corpus
-from terminal_task_gen.pipeline.generation import generate, load_taxonomy
+from terminal_task_gen.pipeline.generation import load_taxonomy
 from terminal_task_gen.pipeline.importing import import_harbor
 from terminal_task_gen.pipeline.opening import SANDBOXES, OpenRun, make_engine, make_factory, open_run
-from terminal_task_gen.pipeline.rollouts import rollout
 from terminal_task_gen.pipeline.scripted_teacher import (
     REPERTOIRE,
     ROGUES,
@@ -20,6 +19,7 @@ from terminal_task_gen.pipeline.scripted_teacher import (
     serve_demo_teacher,
     serve_teacher,
 )
+from terminal_task_gen.pipeline.spreading import generate, rollout
 from terminal_task_gen.teacher.reply_store import list_files, measure_store
 
 __all__ = [

@@ -6,7 +6,7 @@ import typer
 
 from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
-from terminal_task_gen.cli.drive import drive, finish
+from terminal_task_gen.cli.drive import Where, drive, finish
 from terminal_task_gen.cli.preview import preview as show_preview
 
 HELP = """Write tasks with the author teacher and prove them at the gates.
@@ -18,6 +18,8 @@ HELP = """Write tasks with the author teacher and prove them at the gates.
   ttg generate --mode seed --seeds my_seeds/ --name from-seeds -c my.yaml
 
   ttg generate --mode seed --seed-kind command --domain debugging -n 50 -c my.yaml
+
+  ttg generate --partition 0/8 -n 100000 -c my.yaml       # an eighth; see configs/slurm.sbatch, configs/kubernetes.yaml
 
   ttg generate --mode adapt --adapter openmathreasoning --rows data/cot/ --name math     # no teacher; all rows
 
@@ -45,6 +47,9 @@ def generate(
     no_cache: options.NoCache = False,
     sandbox: options.Sandbox = None,
     parallel: options.Parallel = None,
+    partition: options.PartitionOption = None,
+    engine: options.EngineOption = "local",
+    address: options.Address = None,
     override: options.Override = None,
     config: options.ConfigFile = None,
     name: options.Name = None,
@@ -76,7 +81,7 @@ def generate(
     if preview is not None:
         finish(show_preview(resolved, preview))
         return
-    code = drive(resolved, [pipeline.generate])
+    code = drive(resolved, [pipeline.generate], where=Where(options.read_partition(partition), engine, address))
     typer.echo(f"tasks: {resolved.run_dir}/tasks   yield: ttg report {resolved.run_dir}")
     typer.echo(f"next: ttg rollout {resolved.run_dir}")
     finish(code)

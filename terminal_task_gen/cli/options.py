@@ -10,6 +10,7 @@ import typer
 
 from terminal_task_gen.config import Config, load_config
 from terminal_task_gen.errors import UsageError
+from terminal_task_gen.partition import WHOLE, Partition
 from terminal_task_gen.store import RunDirectory
 
 WHERE = "Where"
@@ -82,11 +83,42 @@ Override = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Any field, e.g. rollout.max_turns=30.", rich_help_panel=HOW),
 ]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="local, or ray: a worker on each node of a cluster that shares the run's folder; --parallel is a node's.",
+        rich_help_panel=HOW,
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Of the Ray cluster (default: RAY_ADDRESS, or this machine's).",
+        rich_help_panel=HOW,
+    ),
+]
+PartitionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--partition",
+        metavar="I/N",
+        help="Do only this part, from 0/N on: N processes, on any machines that share the folder, do all.",
+        rich_help_panel=HOW,
+    ),
+]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory, e.g. runs/first.", show_default=False)]
 RunOption = Annotated[
     Path | None,
     typer.Option("--run", metavar="RUN", help="Run directory (default: all under runs/).", rich_help_panel=WHERE),
 ]
+
+
+def read_partition(text: str | None) -> Partition:
+    """The whole where none is named."""
+    return WHOLE if text is None else Partition.parse(text)
 
 
 def make_tree(**fields: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import time
 import numpy as np
 
 from terminal_task_gen.config import dump_config
+from terminal_task_gen.engine import Cluster, Crew
 from terminal_task_gen.engine.processes import ProcessCrew
 from terminal_task_gen.errors import UsageError
 from terminal_task_gen.events import Notice, StageFinished
@@ -47,7 +48,7 @@ async def filter_corpus(run: OpenRun) -> StageFinished:
     criteria = build_criteria(run.config.filter)
     directory = run.directory
     stamp = RunStamp(run_id=identity.run_id, date=identity.created)
-    with ProcessCrew(_count_workers(run)) as crew, open_judging(run, crew, criteria, stamp) as judging:
+    with _make_crew(run) as crew, open_judging(run, crew, criteria, stamp) as judging:
         try:
             with open_corpus(directory.corpus_dir) as draft:
                 report = await _write_corpus(run, judging, draft, identity)
@@ -71,7 +72,7 @@ async def explain_trajectory(run: OpenRun, trajectory_id: str) -> tuple[FilterFa
     criteria = build_criteria(run.config.filter)
     stamp = RunStamp(run_id=identity.run_id, date=identity.created)
     with (
-        ProcessCrew(_count_workers(run)) as crew,
+        _make_crew(run) as crew,
         open_judging(run, crew, criteria, stamp, explain=trajectory_id) as judging,
     ):
         parts = await judging.judge_trajectories(await judging.judge_tasks(), None)
@@ -141,6 +142,12 @@ def _read_final_failures(run: OpenRun, parts: list[TrajectoryPart]) -> list[Reje
         for name in names[np.isin(names, part.ids)].tolist():
             final.pop(name.decode(), None)
     return [final[name] for name in sorted(final)]
+
+
+def _make_crew(run: OpenRun) -> Crew:
+    if isinstance(run.engine, Cluster):
+        return run.engine.make_crew()
+    return ProcessCrew(_count_workers(run))
 
 
 def _count_workers(run: OpenRun) -> int:

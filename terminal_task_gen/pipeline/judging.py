@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terminal_task_gen.chunks import split_shards
-from terminal_task_gen.engine.processes import ProcessCrew
+from terminal_task_gen.engine import Crew
 from terminal_task_gen.events import Notice
 from terminal_task_gen.export.rows import RunStamp
 from terminal_task_gen.export.shard_jobs import ShardJob, copy_shard
@@ -73,7 +73,7 @@ class Judging:
     """One filtering of one run."""
 
     run: OpenRun
-    crew: ProcessCrew
+    crew: Crew
     criteria: Criteria
     stamp: RunStamp
     scratch: Path
@@ -191,7 +191,7 @@ class Judging:
 
 @contextmanager
 def open_judging(
-    run: OpenRun, crew: ProcessCrew, criteria: Criteria, stamp: RunStamp, *, explain: str = ""
+    run: OpenRun, crew: Crew, criteria: Criteria, stamp: RunStamp, *, explain: str = ""
 ) -> Iterator[Judging]:
     """A judging with its scratch folder, which goes at the end; those of killed processes go now."""
     folder = run.directory.path

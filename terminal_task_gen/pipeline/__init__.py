@@ -22,9 +22,9 @@ from terminal_task_gen.pipeline.scripted_teacher import (
     serve_demo_teacher,
     serve_teacher,
 )
+from terminal_task_gen.pipeline.spreading import generate, rollout
 from terminal_task_gen.pipeline.surveying import survey_run
 from terminal_task_gen.pipeline.yields import read_yield
-from terminal_task_gen.pipeline.spreading import generate, rollout
 from terminal_task_gen.teacher.reply_store import list_files, measure_store
 
 __all__ = [

@@ -145,7 +145,7 @@ class _Count:
 
 def count_yield(run: RunDirectory, on_damage: Callable[[Damage], None]) -> YieldReport:
     """The yield of what lies in the run; of an empty run all is zero. Needs no lock."""
-    count = _Count(read_yield_log(run.events_path))
+    count = _Count(read_yield_log(run.list_event_logs()))
     owed: dict[str, _Item] = {}
     for rejection in run.read_records(REJECTED, Rejection, on_damage):
         item = _describe_rejection(rejection)

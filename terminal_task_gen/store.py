@@ -20,10 +20,13 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+from weakref import WeakSet
 
 import orjson
 from pydantic import ValidationError
@@ -60,16 +63,29 @@ class Damage(NamedTuple):
         return f"{self.path} line {self.line_number}: {self.why}"
 
 
+class Sealing(NamedTuple):
+    """When a shard is sealed besides by its size: what a mirror needs, since only sealed shards are uploaded."""
+
+    max_rows: float = math.inf
+    max_age_sec: float = math.inf
+    """Since its first row."""
+
+
 class ShardWriter:
     """Appends whole lines to `<folder>/<prefix>-NNNNN.jsonl.part` and seals it past `max_bytes` and on close.
 
     A part left by a killed process is taken up again, its torn tail cut off.
     """
 
-    def __init__(self, folder: Path, prefix: str, *, max_bytes: int = 256_000_000) -> None:
+    def __init__(
+        self, folder: Path, prefix: str, *, max_bytes: int = 256_000_000, sealing: Sealing | None = None
+    ) -> None:
         self._folder = folder
         self._prefix = prefix
         self._max_bytes = max_bytes
+        self._sealing = sealing or Sealing()
+        self._rows = 0
+        self._opened_at = 0.0
         self._fd: int | None = None
         self._path = folder / ""
         self._size_bytes = 0
@@ -93,7 +109,13 @@ class ShardWriter:
             os.ftruncate(self._fd, self._size_bytes)
             raise explain_os_error(error, self._path) from error
         self._size_bytes += len(line)
-        if self._size_bytes >= self._max_bytes:
+        self._rows += 1
+        if self._size_bytes >= self._max_bytes or self._rows >= self._sealing.max_rows:
+            self._seal()
+
+    def seal_if_old(self) -> None:
+        """Seal a shard whose first row is older than `sealing` allows. For a timer, since rows may stay away."""
+        if self._fd is not None and time.monotonic() - self._opened_at >= self._sealing.max_age_sec:
             self._seal()
 
     def close(self) -> None:
@@ -107,6 +129,8 @@ class ShardWriter:
             raise explain_os_error(error, path) from error
         self._path = path
         self._size_bytes = os.fstat(self._fd).st_size
+        self._rows = 0
+        self._opened_at = time.monotonic()
 
     def _cut_torn_tail(self) -> None:
         assert self._fd is not None
@@ -145,7 +169,10 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.sealing = Sealing()
+        """Of writers opened from now on."""
         self._lock_fd: int | None = None
+        self._writers: WeakSet[ShardWriter] = WeakSet()
 
     @property
     def config_path(self) -> Path:
@@ -190,7 +217,14 @@ class RunDirectory:
             self._lock_fd = None
 
     def open_writer(self, kind: ShardKind, *, max_bytes: int) -> ShardWriter:
-        return ShardWriter(self.path / kind.folder, kind.prefix, max_bytes=max_bytes)
+        writer = ShardWriter(self.path / kind.folder, kind.prefix, max_bytes=max_bytes, sealing=self.sealing)
+        self._writers.add(writer)
+        return writer
+
+    def seal_old_shards(self) -> None:
+        """Of all open writers, those that `sealing` says. In their own thread."""
+        for writer in list(self._writers):
+            writer.seal_if_old()
 
     def write_file(self, path: Path, text: str) -> None:
         """Replace a small file of the run as a whole (temp file and rename)."""
@@ -222,7 +256,7 @@ class RunDirectory:
         self, kind: ShardKind, accepted: ShardKind, model: type[RecordT], on_damage: Callable[[Damage], None]
     ) -> list[RecordT]:
         """The last rejection of every item that was not accepted after all; sorted by id."""
-        done = {key for key, _ in self._read_keys(accepted)}
+        done = {key for key, _ in self.read_keys(accepted)}
         final: dict[str, RecordT] = {}
         for record in self.read_records(kind, model, on_damage):
             key = _dig(record.model_dump(mode="json"), kind.key)
@@ -232,8 +266,8 @@ class RunDirectory:
 
     def read_done_ids(self, accepted: ShardKind, rejected: ShardKind) -> set[str]:
         """Ids that need no more work: accepted, or rejected for a cause that would not pass."""
-        done = {key for key, _ in self._read_keys(accepted)}
-        done.update(key for key, cause in self._read_keys(rejected) if cause and not POLICY[Cause(cause)].retry)
+        done = {key for key, _ in self.read_keys(accepted)}
+        done.update(key for key, cause in self.read_keys(rejected) if cause and not POLICY[Cause(cause)].retry)
         return done
 
     def find_damage(self, kind: ShardKind, model: type[Record]) -> list[Damage]:
@@ -263,10 +297,11 @@ class RunDirectory:
                 raise explain_os_error(error, path) from error
         return bin_path
 
-    def _read_keys(self, kind: ShardKind) -> Iterator[tuple[str, str | None]]:
-        for path in self.list_shards(kind):
+    def read_keys(self, kind: ShardKind, shards: Sequence[Path] | None = None) -> Iterator[tuple[str, str | None]]:
+        """Id and cause (of a rejection) of every usable line of these shards, by default of all of the kind."""
+        for path in self.list_shards(kind) if shards is None else shards:
             for _, line in _read_whole_lines(path):
-                parsed = _parse_key(line, kind)
+                parsed = parse_key(line, kind)
                 if parsed is not None:
                     yield parsed
 
@@ -288,7 +323,8 @@ def _read_whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line
 
 
-def _parse_key(line: bytes, kind: ShardKind) -> tuple[str, str | None] | None:
+def parse_key(line: bytes, kind: ShardKind) -> tuple[str, str | None] | None:
+    """Id and cause on a line; None for a damaged one."""
     try:
         data = orjson.loads(line)
         key = _dig(data, kind.key)

@@ -62,7 +62,7 @@ def filter_run(
     if explain is not None:
         finish(_explain(config, explain))
         return
-    finish(drive(config, [pipeline.filter_corpus]), summary_of=config.run_dir)
+    finish(drive(config, [pipeline.filter_corpus]), summary_of=config)
 
 
 filter_run.__doc__ = HELP

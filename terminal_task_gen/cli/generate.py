@@ -84,7 +84,7 @@ def generate(
     )
     resolved = options.load_new_config(config, flags, override)
     code = drive(resolved, [pipeline.generate])
-    typer.echo(f"tasks: {resolved.run_dir}/tasks   next: ttg rollout {resolved.run_dir}")
+    typer.echo(f"tasks: {resolved.run_place}/tasks   next: ttg rollout {resolved.run_place}")
     finish(code)
 
 

@@ -68,7 +68,7 @@ def rollout(
         flags.setdefault("teacher", {})["cache"] = False
     config = options.load_run_config(run, flags, override)
     code = drive(config, [partial(pipeline.rollout, only=task or ())], watch=watch)
-    typer.echo(f"trajectories: {config.run_dir}/trajectories   next: ttg filter {config.run_dir}")
+    typer.echo(f"trajectories: {config.run_place}/trajectories   next: ttg filter {config.run_place}")
     finish(code)
 
 

@@ -17,6 +17,7 @@ from terminal_task_gen.errors import PrerequisiteError, UsageError
 from terminal_task_gen.events import Listener, Notice
 from terminal_task_gen.identity import STAGE_SHARDS, read_identity
 from terminal_task_gen.pipeline.spending import list_limits
+from terminal_task_gen.pipeline.syncing import Syncer, hold_directory
 from terminal_task_gen.progress import EventLog, tell_all
 from terminal_task_gen.records import Record, Usage
 from terminal_task_gen.sandbox import SandboxFactory
@@ -73,6 +74,8 @@ class OpenRun:
     listener: Listener
     damages: dict[str, Damage]
     """Lines that could not be used, by place; each was told once."""
+    syncer: Syncer | None = None
+    """Of a run at a URL."""
 
     def report_damage(self, damage: Damage) -> None:
         if str(damage) not in self.damages:
@@ -97,15 +100,13 @@ class OpenRun:
 
 @asynccontextmanager
 async def open_run(config: Config, listener: Listener, engine: Engine) -> AsyncIterator[OpenRun]:
-    """Hold the run's directory; let go at the end, whatever happened."""
-    directory = RunDirectory(config.run_dir)
-    directory.lock()
-    log = EventLog(directory.events_path)
-    try:
-        yield OpenRun(config, directory, engine, tell_all(log, listener), {})
-    finally:
-        log.close()
-        directory.unlock()
+    """Hold the run's directory, wherever it lies; let go at the end, whatever happened."""
+    async with hold_directory(config, listener, engine) as (directory, syncer):
+        log = EventLog(directory.events_path)
+        try:
+            yield OpenRun(config, directory, engine, tell_all(log, listener), {}, syncer)
+        finally:
+            log.close()
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ RECORDS = {
     "taxonomy",
     "seeds",
     "events",
+    "places",
     "resources",
     "row_files",
 }
@@ -46,6 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "seed_lint": RECORDS | {"taxonomy_lint"},
     "seed_import": RECORDS,
     "chunks": RECORDS | {"store"},
+    "mirror": RECORDS | {"config", "mirror", "store"},
     "stage": RECORDS | {"engine", "store"},
     **{
         stage: RECORDS | {"bundle", "config", "token_count", "verifier", stage, "teacher", "sandbox", "store"}
@@ -109,6 +111,7 @@ def test_only_the_composition_root_names_a_driver(path: Path) -> None:
         ("rich", {"progress", "turn_view", "cli"}),
         ("typer", {"cli"}),
         ("pyarrow", {"row_files"}),
+        ("fsspec", {"mirror"}),
     ],
 )
 def test_third_party_libraries_stay_with_their_owner(library: str, owners: set[str]) -> None:

@@ -37,6 +37,8 @@ class Stage(Generic[Item]):
     parallel: int
     total: int | None = None
     """Given: the items are taken one at a time and never held; this many are announced. None: they are few."""
+    takes: Callable[[str], bool] = lambda item_id: True
+    """Whether an item is this process's; the others are somebody else's, done or not."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ async def run_stage(
 ) -> StageFinished:
     """Do what is owed and say how it went. Raises UsageError when the disk refuses or no teacher call can succeed."""
     started = time.monotonic()
-    done = run.read_done_ids(stage.accepted, stage.rejected)
+    done = {item_id for item_id in run.read_done_ids(stage.accepted, stage.rejected) if stage.takes(item_id)}
     survey = _survey(stage, done)
     listener(StageStarted(stage.name, total=survey.total, done=survey.done))
 
@@ -106,15 +108,19 @@ def _survey(stage: Stage[Item], done: set[str]) -> _Survey:
         return _Survey(total=stage.total, done=min(stage.total, len(done)), has_doubles=True)
     listed = 0
     ids: set[str] = set()
-    for item in stage.list_items():
+    for item in _list_own(stage):
         listed += 1
         ids.add(stage.get_id(item))
     return _Survey(total=len(ids), done=len(ids & done), has_doubles=listed > len(ids))
 
 
+def _list_own(stage: Stage[Item]) -> Iterator[Item]:
+    return (item for item in stage.list_items() if stage.takes(stage.get_id(item)))
+
+
 def _list_owed(stage: Stage[Item], done: set[str], survey: _Survey) -> Iterator[Item]:
     seen: set[str] = set()
-    for item in stage.list_items():
+    for item in _list_own(stage):
         item_id = stage.get_id(item)
         if item_id in done or item_id in seen:
             continue

@@ -23,6 +23,8 @@ HELP = """Decide which trajectories are kept, and write RUN/corpus: shards, drop
 A corpus is a view: it is written anew each time from what is on disk, so try as many rules as you like. Presets: paper
 (the default), strict, labels-only. Each rule may be set to drop, flag or off, and has parameters: docs/filters.md.
 
+There is no --partition here: near-duplicates and solve rates are known of the whole run only.
+
 [bold]Examples[/]
 
   ttg filter runs/first --preset strict

@@ -17,6 +17,7 @@ from terminal_task_gen.cli.summary import print_summary
 from terminal_task_gen.config import Config
 from terminal_task_gen.engine import Engine
 from terminal_task_gen.events import Listener, Notice, StageFinished
+from terminal_task_gen.partition import WHOLE, Partition
 from terminal_task_gen.pipeline import OpenRun, make_engine, open_run
 from terminal_task_gen.progress import ProgressView, tell_all
 from terminal_task_gen.turn_view import TurnView
@@ -26,7 +27,14 @@ Step = Callable[[OpenRun], Awaitable[StageFinished]]
 OWED, MEND, INTERRUPTED = 1, 2, 130
 
 
-def drive(config: Config, steps: Sequence[Step], *, resume: str = "", watch: bool = False) -> int:
+def drive(
+    config: Config,
+    steps: Sequence[Step],
+    *,
+    resume: str = "",
+    watch: bool = False,
+    partition: Partition = WHOLE,
+) -> int:
     """Run the steps one after another on one open run; the exit code. UsageError goes through to `main`.
 
     `resume` is what to tell a user who wants to go on; by default the run's own configuration. `watch` shows turns.
@@ -36,7 +44,7 @@ def drive(config: Config, steps: Sequence[Step], *, resume: str = "", watch: boo
     with ProgressView(console) as view:
         try:
             listener = tell_all(view, TurnView(console)) if watch else view
-            return asyncio.run(_drive(config, steps, listener, resume))
+            return asyncio.run(_drive(config, steps, listener, resume, partition))
         except asyncio.CancelledError:
             view(Notice(f"stopped at once; what was finished is kept; to go on: {resume}"))
             return INTERRUPTED
@@ -50,9 +58,9 @@ def finish(code: int, *, summary_of: Config | None = None) -> None:
         raise typer.Exit(code)
 
 
-async def _drive(config: Config, steps: Sequence[Step], listener: Listener, resume: str) -> int:
+async def _drive(config: Config, steps: Sequence[Step], listener: Listener, resume: str, partition: Partition) -> int:
     engine = make_engine()
-    async with open_run(config, listener, engine) as run:
+    async with open_run(config, listener, engine, partition=partition) as run:
         code = await _take_steps(run, steps, listener, resume)
     if code == 0 and run.syncer is not None and run.syncer.pending.files:
         return OWED

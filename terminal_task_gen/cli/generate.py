@@ -20,6 +20,8 @@ HELP = """Write tasks with the author teacher and prove them at the gates.
 
   ttg generate --mode seed --seed-kind command --domain debugging -n 50 -c my.yaml
 
+  ttg generate --partition 0/8 -n 100000 -c my.yaml       # an eighth; see configs/slurm.sbatch, configs/kubernetes.yaml
+
   ttg generate --mode adapt --adapter openmathreasoning --rows data/cot/ --name math     # no teacher; all rows
 
 Run the same command again to go on where it stopped; a larger -n extends the run.
@@ -34,15 +36,8 @@ def generate(
         list[str] | None,
         typer.Option(help="Domains, with commas or repeated (default: all).", rich_help_panel=options.WHAT),
     ] = None,
-    count: Annotated[
-        int | None,
-        typer.Option(
-            "--count", "-n", help="Requests per mode (default: 10; adapt: all rows).", rich_help_panel=options.WHAT
-        ),
-    ] = None,
-    difficulty: Annotated[
-        str | None, typer.Option(help="easy, medium, hard or mixed (default: mixed).", rich_help_panel=options.WHAT)
-    ] = None,
+    count: options.Count = None,
+    difficulty: options.Difficulty = None,
     taxonomy: options.Taxonomy = None,
     images: options.Images = None,
     seeds: options.Seeds = None,
@@ -55,6 +50,7 @@ def generate(
     no_cache: options.NoCache = False,
     sandbox: options.Sandbox = None,
     parallel: options.Parallel = None,
+    partition: options.PartitionOption = None,
     override: options.Override = None,
     config: options.ConfigFile = None,
     name: options.Name = None,
@@ -83,7 +79,7 @@ def generate(
         sandbox__driver=sandbox,
     )
     resolved = options.load_new_config(config, flags, override)
-    code = drive(resolved, [pipeline.generate])
+    code = drive(resolved, [pipeline.generate], partition=options.read_partition(partition))
     typer.echo(f"tasks: {resolved.run_place}/tasks   next: ttg rollout {resolved.run_place}")
     finish(code)
 

@@ -10,6 +10,7 @@ import typer
 
 from terminal_task_gen.config import Config, load_config
 from terminal_task_gen.errors import UsageError
+from terminal_task_gen.partition import WHOLE, Partition
 from terminal_task_gen.pipeline.places import (
     check_target,
     fetch_identity,
@@ -53,6 +54,13 @@ Sandbox = Annotated[
     typer.Option(help="auto, docker or bubblewrap (auto, the default: Docker if it answers).", rich_help_panel=HOW),
 ]
 Parallel = Annotated[int | None, typer.Option(help="Items worked on at once.", rich_help_panel=HOW)]
+Count = Annotated[
+    int | None,
+    typer.Option("--count", "-n", help="Requests per mode (default: 10; adapt: all rows).", rich_help_panel=WHAT),
+]
+Difficulty = Annotated[
+    str | None, typer.Option(help="easy, medium, hard or mixed (default: mixed).", rich_help_panel=WHAT)
+]
 Taxonomy = Annotated[
     list[Path] | None, typer.Option(help="Folder of your own domains; may be repeated.", rich_help_panel=WHAT)
 ]
@@ -74,9 +82,23 @@ Override = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Any field, e.g. rollout.max_turns=30.", rich_help_panel=HOW),
 ]
+PartitionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--partition",
+        metavar="I/N",
+        help="Do only this part, from 0/N on: N processes, on any machines that share the folder or URL, do all.",
+        rich_help_panel=HOW,
+    ),
+]
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="Run, e.g. runs/first or s3://bucket/runs/first.", show_default=False)
 ]
+
+
+def read_partition(text: str | None) -> Partition:
+    """The whole where none is named."""
+    return WHOLE if text is None else Partition.parse(text)
 
 
 def make_tree(**fields: Any) -> dict[str, Any]:

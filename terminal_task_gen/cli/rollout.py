@@ -21,6 +21,8 @@ HELP = """Let the actor teacher solve a run's tasks in real terminals, and judge
 
   ttg rollout runs/first --attempts 8 --until success     # a task is done at its first success
 
+  ttg rollout runs/first --partition 0/8                  # an eighth; see configs/slurm.sbatch, configs/kubernetes.yaml
+
   ttg rollout runs/first --task security-1f --watch       # one task, its turns shown as they come
 
 The actor is the author's endpoint; --base-url, --model and --api-key-env (or teacher.actor) change what differs.
@@ -46,6 +48,7 @@ def rollout(
     parallel: Annotated[
         str | None, typer.Option(help="Rollouts at once, or auto.", rich_help_panel=options.HOW)
     ] = None,
+    partition: options.PartitionOption = None,
     no_cache: options.NoCache = False,
     sandbox: options.Sandbox = None,
     base_url: options.BaseUrl = None,
@@ -67,7 +70,9 @@ def rollout(
     if no_cache:
         flags.setdefault("teacher", {})["cache"] = False
     config = options.load_run_config(run, flags, override)
-    code = drive(config, [partial(pipeline.rollout, only=task or ())], watch=watch)
+    code = drive(
+        config, [partial(pipeline.rollout, only=task or ())], watch=watch, partition=options.read_partition(partition)
+    )
     typer.echo(f"trajectories: {config.run_place}/trajectories   next: ttg filter {config.run_place}")
     finish(code)
 

@@ -36,7 +36,7 @@ class Pending(NamedTuple):
 
 
 class RunMirror:
-    """Use under the lock of `directory`, but for `pull_identity`."""
+    """Use under the lock of `directory`."""
 
     def __init__(self, directory: RunDirectory, remote: RemoteFolder, notice: Callable[[str], None]) -> None:
         self._directory = directory
@@ -51,19 +51,11 @@ class RunMirror:
     def staging_id(self) -> str:
         return self._journal.staging_id
 
-    def pull_identity(self) -> bool:
-        """config.yaml and run.json alone, without a lock; whether the URL holds a run. Raises as RemoteFolder."""
-        found = False
+    def pull_identity(self) -> None:
+        """config.yaml and run.json alone. Raises as RemoteFolder."""
         for name in IDENTITY:
-            content = self._remote.read(name)
-            found |= content is not None
-            path = self._folder / name
-            here, before = digest_file(path), self._journal.files.get(name, "")
-            # Without the journal's word for it, a file that is here may be the newer one.
-            if content is not None and (not here or here == before):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._directory.write_file(path, content.decode())
-        return found
+            self._pull_file(name)
+        write_journal(self._folder, self._journal)
 
     def pull(self, *, settle: bool) -> None:
         """Everything but recordings, logs, corpus and exports.
@@ -223,16 +215,24 @@ class RunMirror:
         name, digest = self._get_name(path), digest_file(path)
         before = self._journal.files.get(name)
         if digest != before:
-            self._upload_file(path, name, is_first=before is None)
+            if not self._upload_file(path, name, is_first=before is None):
+                return
             self._note(self._journal.with_file(name, digest))
         self._looked_at[path] = look
 
-    def _upload_file(self, path: Path, name: str, *, is_first: bool) -> None:
+    def _upload_file(self, path: Path, name: str, *, is_first: bool) -> bool:
+        """False when another partition began the run at the same time: its word on what the run is counts here, too."""
         try:
             self._remote.upload(path, name, create=is_first and name == "run.json")
         except FileExistsError as error:
-            if not self._is_same(path, name):
+            there = self._remote.read(name) or b""
+            if _read_run_id(there) != _read_run_id(path.read_bytes()):
                 raise self._tell_conflict(name) from error
+            if there != path.read_bytes():
+                self._replace(path, there)
+                self._note(self._journal.with_file(name, digest_file(path)))
+                return False
+        return True
 
     def _push_shard(self, kind: ShardKind, path: Path) -> None:
         name, size = self._get_name(path), path.stat().st_size

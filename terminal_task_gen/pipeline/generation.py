@@ -39,6 +39,16 @@ def load_run_seeds(config: Config, domains: dict[str, Domain]) -> dict[str, Seed
     return {seed_id: seed for seed_id, seed in seeds.items() if seed.domain in domains}
 
 
+def _digest_contents(config: Config, domains: dict[str, Domain], seeds: dict[str, Seed]) -> dict[str, str]:
+    """Of all that an author is told, for the stage's fingerprint."""
+    contents = {f"taxonomy {name}": content_digest(domain.model_dump(mode="json")) for name, domain in domains.items()}
+    contents["author prompts"] = PROMPT_VERSION
+    contents.update(digest_screened(config.generate.gates))
+    if "seed" in config.generate.modes:
+        contents["seeds"] = content_digest([seed.model_dump(mode="json") for seed in seeds.values()])
+    return contents
+
+
 async def generate(run: OpenRun) -> StageFinished:
     """Requests → tasks and rejections."""
     config = run.config
@@ -49,12 +59,8 @@ async def generate(run: OpenRun) -> StageFinished:
     folders = list_images([data_dir("images"), *config.image_dirs])
     images = sorted({domain.image for domain in domains.values()})
     image_texts = {name: get_dockerfile_text(folders, name) for name in images}
-    contents = {f"taxonomy {name}": content_digest(domain.model_dump(mode="json")) for name, domain in domains.items()}
-    contents["author prompts"] = PROMPT_VERSION
-    contents.update(digest_screened(config.generate.gates))
+    contents = _digest_contents(config, domains, seeds)
     screens = make_screens(config.generate.gates)
-    if "seed" in config.generate.modes:
-        contents["seeds"] = content_digest([seed.model_dump(mode="json") for seed in seeds.values()])
     async with (
         open_teacher(run, config.teacher.author, field="teacher.author", stage="generate") as teacher,
         open_sandboxes(run, images) as factory,
@@ -86,7 +92,16 @@ async def generate(run: OpenRun) -> StageFinished:
 
         get_id = attrgetter("id")
         work = follow_items(author.write_task, get_id, run.listener)
-        stage = Stage("generate", list_requests, get_id, work, TASKS, REJECTED, config.generate.parallel)
+        stage = Stage(
+            "generate",
+            list_requests,
+            get_id,
+            work,
+            TASKS,
+            REJECTED,
+            config.generate.parallel,
+            takes=run.partition.takes,
+        )
         summary = await run_stage(
             stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000
         )

@@ -16,10 +16,12 @@ from terminal_task_gen.engine import Engine
 from terminal_task_gen.errors import PrerequisiteError, UsageError
 from terminal_task_gen.events import Listener, Notice
 from terminal_task_gen.identity import STAGE_SHARDS, read_identity
+from terminal_task_gen.partition import WHOLE, Partition
 from terminal_task_gen.pipeline.spending import list_limits
 from terminal_task_gen.pipeline.syncing import Syncer, hold_directory
 from terminal_task_gen.progress import EventLog, tell_all
 from terminal_task_gen.records import Record, Usage
+from terminal_task_gen.run_lock import Writer
 from terminal_task_gen.sandbox import SandboxFactory
 from terminal_task_gen.sandbox.pool import SandboxPool
 from terminal_task_gen.store import DUPLICATES, TASKS, Damage, RunDirectory
@@ -74,6 +76,8 @@ class OpenRun:
     listener: Listener
     damages: dict[str, Damage]
     """Lines that could not be used, by place; each was told once."""
+    partition: Partition = WHOLE
+    """The part of the items that is this process's."""
     syncer: Syncer | None = None
     """Of a run at a URL."""
 
@@ -92,21 +96,31 @@ class OpenRun:
         return self.directory.read_records(DUPLICATES, Rejection, self.report_damage)
 
     def read_tasks(self) -> Iterator[Task]:
-        """Without those that were found to repeat an earlier one."""
-        repeated = {rejection.task_id for rejection in self.read_duplicates()}
-        tasks = self.directory.read_records(TASKS, Task, self.report_damage)
-        return (task for task in tasks if task.id not in repeated)
+        """Each once, without those that were found to repeat an earlier one."""
+        passed_over = {rejection.task_id for rejection in self.read_duplicates()}
+        for task in self.directory.read_records(TASKS, Task, self.report_damage):
+            if task.id not in passed_over:
+                passed_over.add(task.id)
+                yield task
 
 
 @asynccontextmanager
-async def open_run(config: Config, listener: Listener, engine: Engine) -> AsyncIterator[OpenRun]:
-    """Hold the run's directory, wherever it lies; let go at the end, whatever happened."""
-    async with hold_directory(config, listener, engine) as (directory, syncer):
+async def open_run(
+    config: Config, listener: Listener, engine: Engine, *, partition: Partition = WHOLE
+) -> AsyncIterator[OpenRun]:
+    """Hold the run's directory, wherever it lies, for one partition beside the others; let go at the end."""
+    async with hold_directory(config, _name_writer(partition), listener, engine) as (directory, syncer):
         log = EventLog(directory.events_path)
         try:
-            yield OpenRun(config, directory, engine, tell_all(log, listener), {}, syncer)
+            yield OpenRun(config, directory, engine, tell_all(log, listener), {}, partition, syncer)
         finally:
             log.close()
+
+
+def _name_writer(partition: Partition) -> Writer:
+    if partition.is_whole:
+        return Writer()
+    return Writer(family=f"of{partition.count}", name=f"p{partition.index}of{partition.count}")
 
 
 @asynccontextmanager
@@ -123,7 +137,10 @@ async def open_teacher(run: OpenRun, endpoint: EndpointConfig, *, field: str, st
         run.listener(Notice(f"{end}; what is under way finishes"))
         run.engine.drain()
 
-    budget = Budget(list_limits(run.config, run.directory, endpoint, field=field, stage=stage), on_spent=stop)
+    budget = Budget(
+        list_limits(run.config, run.directory, endpoint, field=field, stage=stage, partition=run.partition),
+        on_spent=stop,
+    )
     client: Teacher = load_class(TEACHERS, "openai")(endpoint, listener=run.listener, field=field, budget=budget)
     teacher = _put_replay_around(client, run, endpoint)
     try:

@@ -16,6 +16,8 @@ from terminal_task_gen.places import get_staging_folder, read_folder, read_url
 from terminal_task_gen.store import RunDirectory
 
 MANIFEST = "manifest.json"
+_PATIENCE_SEC = 2.0
+"""For another ttg of this machine that only reads. One that writes keeps the staging folder up to date by itself."""
 
 Tell = Callable[[str], None]
 
@@ -32,9 +34,10 @@ def find_url(place: str) -> str | None:
 
 def fetch_identity(url: str, overrides: Sequence[str], tell: Tell) -> Path:
     """The staging folder of the run at a URL, with its config.yaml and run.json; without a run there, as it is."""
-    directory = RunDirectory(get_staging_folder(url))
-    _open_mirror(directory, url, overrides, tell).pull_identity()
-    return directory.path
+    folder = get_staging_folder(url)
+    if RemoteFolder(url, _read_options(folder, overrides)).read("config.yaml") is not None:
+        _read_under_lock(folder, url, overrides, tell, RunMirror.pull_identity)
+    return folder
 
 
 def fetch_run(place: str, overrides: Sequence[str], tell: Tell) -> Path:
@@ -92,7 +95,7 @@ def _read_under_lock(
     directory = RunDirectory(folder)
     is_free = False
     with suppress(UsageError):
-        directory.lock()
+        directory.lock(patience_sec=_PATIENCE_SEC)
         is_free = True
     if is_free:
         try:

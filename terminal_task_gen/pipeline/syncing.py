@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from terminal_task_gen.config import Config
 from terminal_task_gen.engine import Engine
@@ -19,6 +21,7 @@ from terminal_task_gen.events import Listener, Notice
 from terminal_task_gen.mirror.lease import Lease
 from terminal_task_gen.mirror.remote import RemoteFolder
 from terminal_task_gen.mirror.run_mirror import Pending, RunMirror
+from terminal_task_gen.run_lock import Writer
 from terminal_task_gen.store import RunDirectory, Sealing
 
 _TICK_SEC = 5.0
@@ -32,6 +35,7 @@ class Syncer:
     """Keeps an open run and its URL alike. `pending` is known after the end."""
 
     def __init__(self, config: Config, directory: RunDirectory, listener: Listener, engine: Engine) -> None:
+        """Raises UsageError: no driver for the URL."""
         loop = asyncio.get_running_loop()
         remote = RemoteFolder(config.run_url, config.storage.options)
         self._storage = config.storage
@@ -47,8 +51,14 @@ class Syncer:
 
         self._mirror = RunMirror(directory, remote, notice)
         self._lease = Lease(
-            remote, staging_id=self._mirror.staging_id, lease_sec=config.storage.lease_sec, notice=notice
+            remote,
+            staging_id=self._mirror.staging_id,
+            lease_sec=config.storage.lease_sec,
+            writer=directory.writer,
+            notice=notice,
         )
+        self._turn = threading.Lock()
+        """Held by the one thread that pushes or pulls."""
         self.pending = Pending(0, 0)
 
     async def begin(self) -> None:
@@ -67,6 +77,9 @@ class Syncer:
             f"{storage.seal_rows} rows or {storage.seal_sec:g} s of work, and only what is not yet uploaded is lost "
             "with this machine"
         )
+
+        if not self._directory.writer.is_alone:
+            self._directory.ask_last_word = self._ask_last_word
 
     async def work(self) -> None:
         """Until `end`."""
@@ -87,6 +100,26 @@ class Syncer:
                     f"they are kept in {self._directory.path}, and the next start here uploads them"
                 )
 
+    def _push(self, *, last: bool) -> None:
+        with self._turn:
+            self._mirror.push(last=last)
+
+    def _ask_last_word(self) -> bool:
+        """Of partitions, each with a folder of its own: whether the rows of all are there; then they are brought here.
+
+        Where it cannot be known this is not the last word; the next start of any of them will say it.
+        """
+        with self._turn:
+            try:
+                self._mirror.push(last=False)
+                is_last = self._lease.leave()
+                if is_last:
+                    self._mirror.pull(settle=False)
+            except StorageError as error:
+                self._say(str(error))
+                return False
+        return is_last
+
     async def _keep_hold(self) -> None:
         while not await self._rest(self._storage.lease_sec / _BEATS):
             # Without an answer somebody may take over; the next answer will tell.
@@ -106,7 +139,7 @@ class Syncer:
             if time.monotonic() < next_try:
                 continue
             try:
-                await asyncio.to_thread(self._mirror.push, last=False)
+                await asyncio.to_thread(self._push, last=False)
             except StorageError as error:
                 if not is_troubled:
                     self._say(f"{error}; work goes on here and uploads are tried again")
@@ -121,7 +154,7 @@ class Syncer:
         deadline, pause = time.monotonic() + self._storage.patience_sec, 0.5
         while True:
             try:
-                await asyncio.to_thread(self._mirror.push, last=True)
+                await asyncio.to_thread(self._push, last=True)
                 await asyncio.to_thread(self._lease.release)
                 return
             except StorageError as error:
@@ -143,10 +176,13 @@ class Syncer:
 
 @asynccontextmanager
 async def hold_directory(
-    config: Config, listener: Listener, engine: Engine
+    config: Config, writer: Writer, listener: Listener, engine: Engine
 ) -> AsyncIterator[tuple[RunDirectory, Syncer | None]]:
-    """The run's folder, locked; where the run lies at a URL, with the syncer that keeps the two alike."""
-    directory = RunDirectory(config.run_dir)
+    """The run's folder, locked; where the run lies at a URL, with the syncer that keeps the two alike.
+
+    Partitions at a URL have a staging folder each: so nothing depends on whether they share a machine, or its disk.
+    """
+    directory = RunDirectory(config.run_dir, writer)
     if not config.run_url:
         directory.lock()
         try:
@@ -154,6 +190,8 @@ async def hold_directory(
         finally:
             directory.unlock()
         return
+    if writer.name:
+        directory = RunDirectory(config.run_dir.with_name(f"{config.name}@{writer.name}"), writer)
     is_new = not directory.path.exists()
     directory.lock()
     try:
@@ -162,7 +200,7 @@ async def hold_directory(
             await syncer.begin()
         except UsageError:
             if is_new:
-                shutil.rmtree(directory.path, ignore_errors=True)
+                _remove_staging(directory.path)
             raise
         working = asyncio.create_task(syncer.work())
         try:
@@ -171,3 +209,11 @@ async def hold_directory(
             await syncer.end(working)
     finally:
         directory.unlock()
+
+
+def _remove_staging(folder: Path) -> None:
+    """One that nothing came of, with the folders above that are empty now."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        for above in folder.parents:
+            above.rmdir()

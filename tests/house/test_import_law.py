@@ -22,6 +22,8 @@ RECORDS = {
     "places",
     "resources",
     "row_files",
+    "partition",
+    "run_lock",
 }
 PORTS = {"teacher", "sandbox", "engine", "store"}
 STAGES = {"generate", "rollout", "filters", "export"}
@@ -47,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "seed_lint": RECORDS | {"taxonomy_lint"},
     "seed_import": RECORDS,
     "chunks": RECORDS | {"store"},
-    "mirror": RECORDS | {"config", "mirror", "store"},
+    "mirror": RECORDS | {"config", "mirror", "run_lock", "store"},
     "stage": RECORDS | {"engine", "store"},
     **{
         stage: RECORDS | {"bundle", "config", "token_count", "verifier", stage, "teacher", "sandbox", "store"}

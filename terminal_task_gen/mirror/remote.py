@@ -13,8 +13,8 @@ from terminal_task_gen.places import read_url
 
 PARALLEL = 8
 """Transfers at once."""
-CONNECT_SEC, READ_SEC = 10, 60
-"""Of S3: how long a call may stay without an answer. Its client tries each call again, five times in all."""
+CONNECT_SEC, READ_SEC, TRIES = 10, 60, 4
+"""Of S3: how long a call may stay without an answer, and tries of a call. What lasts longer is the syncer's matter."""
 
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _BUGS = (TypeError, AttributeError, LookupError, AssertionError, NameError)
@@ -32,6 +32,8 @@ class RemoteFolder:
         self.url = read_url(url) or url
         scheme = self.url.partition("://")[0]
         self._fs = _open_file_system(scheme, dict(options or {}))
+        # s3fs multiplies its client's tries by its own.
+        self._fs.retries = 1
         self._root = str(self._fs._strip_protocol(self.url)).rstrip("/")
 
     def list_sizes(self, below: str) -> dict[str, int]:
@@ -127,7 +129,8 @@ def _open_file_system(scheme: str, options: dict[str, Any]) -> Any:
     except ImportError as error:
         raise PrerequisiteError(_tell_extra(scheme)) from error
     if scheme in ("s3", "s3a"):
-        limits = {"connect_timeout": CONNECT_SEC, "read_timeout": READ_SEC}
+        retries = {"total_max_attempts": TRIES, "mode": "standard"}
+        limits = {"connect_timeout": CONNECT_SEC, "read_timeout": READ_SEC, "retries": retries}
         options["config_kwargs"] = {**limits, **options.get("config_kwargs", {})}
     try:
         return fsspec.filesystem(scheme, skip_instance_cache=True, use_listings_cache=False, **options)

@@ -43,10 +43,10 @@ class FaultyProxy:
         self._stop = asyncio.Event()
         app = web.Application(client_max_size=1 << 30)
         app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         async with ClientSession(auto_decompress=False) as self._session:
             await runner.setup()
-            site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=1)
+            site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()
             self.endpoint = f"http://127.0.0.1:{runner.addresses[0][1]}"
             self._ready.set()

@@ -25,12 +25,12 @@ from tests.mirror.s3_objects import Bucket
 
 def configure(bucket: Bucket, endpoint: str, *overrides: str) -> Config:
     options = [f"storage.options.endpoint_url={endpoint}", "storage.seal_rows=2", "storage.seal_sec=0.4"]
-    limits = ["storage.lease_sec=1.5", "storage.patience_sec=1"]
+    limits = ["storage.lease_sec=1.2", "storage.patience_sec=1"]
     return load_config(None, [*options, *limits, *overrides], {"output_dir": f"{bucket.url}/runs", "name": "x"})
 
 
 class Shift:
-    """One start of a stage of a hundred quick items, or fewer; `during` is called between items."""
+    """One start of a stage of quick items."""
 
     def __init__(self, config: Config, items: Sequence[str], partition: Partition = WHOLE) -> None:
         self.config = config
@@ -66,7 +66,7 @@ class Shift:
         self.pending = run.syncer.pending.files
 
 
-ITEMS = [f"r{number:02d}" for number in range(30)]
+ITEMS = [f"r{number:02d}" for number in range(16)]
 
 
 def list_ids(bucket: Bucket) -> list[str]:
@@ -94,7 +94,7 @@ async def test_errors_and_slow_answers_cost_nothing(bucket: Bucket, proxy: Fault
     def fault(method: str, path: str) -> int | float | None:
         nonlocal count
         count += 1
-        return {0: 500, 1: 503, 2: 0.3}.get(count % 5)
+        return {0: 500, 3: 503, 5: 0.3}.get(count % 7)
 
     proxy.fault = fault
     shift = Shift(configure(bucket, proxy.endpoint, "storage.patience_sec=60"), ITEMS)
@@ -134,7 +134,7 @@ async def test_a_dead_machine_costs_what_was_not_sealed_and_doubles_nothing_when
     first = Shift(config, ITEMS)
     first.item_sec = 0.15
     running = asyncio.create_task(first.run())
-    while len(first.done) < 12:
+    while len(first.done) < 8:
         await asyncio.sleep(0.02)
     # The folder as a kill would leave it: a growing shard, a hold nobody lets go of.
     snapshot = machine.with_name("snapshot")
@@ -151,7 +151,7 @@ async def test_a_dead_machine_costs_what_was_not_sealed_and_doubles_nothing_when
     assert any("is silent; taking over" in text for text in other.told)
     assert list_ids(bucket) == ITEMS
     lost = set(first.done) & set(other.done)
-    # In a shard of two rows, or sealed within the last tick and not yet uploaded: 0.2 s and an upload, two items at once.
+    # In a shard of two rows, or sealed and not yet uploaded: a tick of 0.2 s and an upload, two items at once.
     assert len(lost) <= 8, lost
 
     shutil.rmtree(machine)

@@ -40,9 +40,13 @@ class Shift:
         self.done: list[str] = []
         self.pending = -1
         self.item_sec = 0.02
+        self.may_end = asyncio.Event()
+        self.may_end.set()
 
     async def work(self, item: str) -> Rejection:
         await asyncio.sleep(self.item_sec)
+        if item == self.items[-1]:
+            await self.may_end.wait()
         self.done.append(item)
         return Rejection(id=item, stage="generate", cause=Cause.MERIT, reason="r", evidence="e", domain="security")
 
@@ -74,18 +78,18 @@ def list_ids(bucket: Bucket) -> list[str]:
 
 
 async def test_whole_shards_are_uploaded_while_the_stage_works(bucket: Bucket) -> None:
-    shift = Shift(configure(bucket, bucket.endpoint), ITEMS)
-    shift.item_sec = 0.1
+    shift = Shift(configure(bucket, bucket.endpoint, "storage.seal_rows=4"), ITEMS[:7])
+    shift.may_end.clear()
     running = asyncio.create_task(shift.run())
-    seen: list[int] = []
-    while not running.done():
-        await asyncio.sleep(0.2)
-        seen.append(len(await asyncio.to_thread(list_ids, bucket)))
+    # The last does not end: four rows are a shard, the two after them become one by their age.
+    while len(list_ids(bucket)) < 6:
+        assert not running.done()
+        await asyncio.sleep(0.1)
+    shift.may_end.set()
     await running
-    assert any(0 < count < len(ITEMS) for count in seen), seen
-    assert list_ids(bucket) == ITEMS
+    assert list_ids(bucket) == ITEMS[:7]
     assert shift.pending == 0
-    assert "2 rows or 0.4 s of work, and only what is not yet uploaded is lost" in shift.told[0]
+    assert "4 rows or 0.4 s of work, and only what is not yet uploaded is lost" in shift.told[0]
 
 
 async def test_errors_and_slow_answers_cost_nothing(bucket: Bucket, proxy: FaultyProxy) -> None:
@@ -109,11 +113,14 @@ async def test_a_store_that_goes_away_stops_nothing_and_the_next_start_uploads(
 ) -> None:
     config = configure(bucket, proxy.endpoint)
     first = Shift(config, ITEMS)
-    first.item_sec = 0.2
+    first.may_end.clear()
     running = asyncio.create_task(first.run())
     while not first.done:
         await asyncio.sleep(0.01)
     proxy.is_down = True
+    while not any("uploads are tried again" in text for text in first.told):
+        await asyncio.sleep(0.05)
+    first.may_end.set()
     await running
     assert sorted(first.done) == ITEMS
     assert first.pending > 0
@@ -166,8 +173,8 @@ async def test_a_dead_machine_costs_what_was_not_sealed_and_doubles_nothing_when
 async def test_a_second_writer_is_refused_while_the_first_lives(
     bucket: Bucket, machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = Shift(configure(bucket, bucket.endpoint), ITEMS)
-    first.item_sec = 0.2
+    first = Shift(configure(bucket, bucket.endpoint, "storage.lease_sec=8"), ITEMS)
+    first.may_end.clear()
     running = asyncio.create_task(first.run())
     while not first.done:
         await asyncio.sleep(0.01)
@@ -176,6 +183,7 @@ async def test_a_second_writer_is_refused_while_the_first_lives(
     with pytest.raises(UsageError, match=r"another ttg .* is writing s3://"):
         await second.run()
     assert not machine.with_name("other").exists()
+    first.may_end.set()
     await running
     assert list_ids(bucket) == ITEMS
 

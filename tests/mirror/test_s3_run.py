@@ -8,22 +8,26 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
 import pytest
+from typer.testing import CliRunner
 
+from terminal_task_gen.cli.main import app
+from terminal_task_gen.errors import UsageError
 from tests.e2e.demo_run import ENVIRON, read_run, summarise_verdicts
 from tests.mirror.s3_objects import KEYS, Bucket
 
 pytestmark = [pytest.mark.bubblewrap, pytest.mark.slow]
 
-SMALL = ["generate.modes=[skill]", "generate.domains=[data_processing]", "generate.count=4", "rollout.parallel=2"]
+SMALL = ["generate.modes=[skill]", "generate.domains=[data_processing]", "generate.count=3", "rollout.parallel=2"]
 OFTEN = ["storage.seal_rows=1", "storage.seal_sec=1", "storage.lease_sec=2"]
 
 
-def command(*arguments: str, overrides: list[str] | None = None) -> list[str]:
-    flags = [part for one in overrides or [] for part in ("--set", one)]
+def command(*arguments: str, overrides: Sequence[str] = ()) -> list[str]:
+    flags = [part for one in overrides for part in ("--set", one)]
     return [sys.executable, "-m", "terminal_task_gen", *arguments, *flags]
 
 
@@ -34,7 +38,7 @@ class Host:
         self.staging = staging
         self.environ = {**ENVIRON, **KEYS, "TTG_STAGING_DIR": str(staging), "AWS_ENDPOINT_URL": endpoint}
 
-    def run(self, *arguments: str, code: int = 0, overrides: list[str] | None = None) -> str:
+    def run(self, *arguments: str, overrides: Sequence[str] = ()) -> str:
         result = subprocess.run(
             command(*arguments, overrides=overrides),
             capture_output=True,
@@ -44,7 +48,7 @@ class Host:
             env=self.environ,
             cwd=self.staging.parent,
         )
-        assert result.returncode == code, result.stderr
+        assert result.returncode == 0, result.stderr
         return result.stdout + result.stderr
 
 
@@ -94,22 +98,33 @@ def test_a_run_at_a_url_survives_its_machine_and_equals_a_local_one(bucket: Buck
     assert casts == {f"{row['id']}.cast" for row in rows}
 
 
-def test_every_command_takes_a_url(bucket: Bucket, tmp_path: Path) -> None:
-    """On machines that have never seen the run."""
+def ttg(*arguments: str, overrides: Sequence[str] = ()) -> str:
+    """A command in this process; what it printed. Raises UsageError."""
+    flags = [part for one in overrides for part in ("--set", one)]
+    result = CliRunner().invoke(app, [*arguments, *flags], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_every_command_takes_a_url(bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that has never seen the run."""
     run, mix = f"{bucket.url}/runs/demo", f"{bucket.url}/mixes/m"
-    maker = Host(tmp_path / "maker", bucket.endpoint)
-    maker.run("demo", "--output-dir", f"{bucket.url}/runs", overrides=[*SMALL, "generate.count=1"])
-    reader = Host(tmp_path / "reader", bucket.endpoint)
-    assert f"{run}: every line can be used" in reader.run("doctor", run)
-    assert f"corpus: {run}/corpus" in reader.run("filter", run, "--preset", "labels-only")
-    assert f"in {run}/exports/messages" in reader.run("export", run, "--format", "messages")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", bucket.endpoint)
+    monkeypatch.setenv("TTG_STAGING_DIR", str(tmp_path / "maker"))
+    ttg("demo", "--output-dir", f"{bucket.url}/runs", overrides=[*SMALL, "generate.count=1"])
+    monkeypatch.setenv("TTG_STAGING_DIR", str(tmp_path / "reader"))
+    assert f"{run}: every line can be used" in ttg("doctor", run)
+    assert f"corpus: {run}/corpus" in ttg("filter", run, "--preset", "labels-only")
+    assert f"in {run}/exports/messages" in ttg("export", run, "--format", "messages")
     assert "runs/demo/exports/messages/export.json" in bucket.list_keys()
-    reader.run("export", run, "--format", "harbor", "-o", str(tmp_path / "tasks"))
+    ttg("export", run, "--format", "harbor", "-o", str(tmp_path / "tasks"))
     assert len(list((tmp_path / "tasks").rglob("task.toml"))) == 1
-    reader.run("mix", run, "-o", mix)
+    ttg("mix", run, "-o", mix)
     assert orjson.loads(bucket.read("mixes/m/mix.json"))["sources"][0]["path"] == run
-    assert "holds something else" in reader.run("mix", run, "-o", bucket.url, code=2)
-    # The replies come from nowhere, so there had better be nothing to do.
+    with pytest.raises(UsageError, match="holds something else"):
+        ttg("mix", run, "-o", bucket.url)
+    # The replies would come from nowhere, so there had better be nothing to do.
     nowhere = ["--base-url", "http://127.0.0.1:9/v1", "--model", "scripted-teacher"]
-    assert "rollout: nothing to do, all 1 were done before" in reader.run("rollout", run, *nowhere)
-    assert "is not a run directory" in reader.run("rollout", f"{bucket.url}/runs/none", code=2)
+    assert "rollout: nothing to do, all 1 were done before" in ttg("rollout", run, *nowhere)
+    with pytest.raises(UsageError, match="is not a run directory"):
+        ttg("rollout", f"{bucket.url}/runs/none")

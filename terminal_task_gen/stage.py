@@ -66,7 +66,9 @@ async def run_stage(
     accepted_writer = run.open_writer(stage.accepted, max_bytes=shard_bytes)
     rejected_writer = run.open_writer(stage.rejected, max_bytes=shard_bytes)
     try:
-        async with aclosing(engine.map(work, _list_owed(stage, done, survey), parallel=stage.parallel)) as finished:
+        async with aclosing(
+            engine.map(work, _list_owed(stage, done, survey), parallel=stage.parallel, get_key=stage.get_id)
+        ) as finished:
             async for one in finished:
                 if isinstance(one.record, Rejection):
                     rejected_writer.write(one.record)
@@ -79,6 +81,7 @@ async def run_stage(
     finally:
         accepted_writer.close()
         rejected_writer.close()
+    await engine.meet()
     # Of a stream it is known only when it was left early; what it holds twice is no debt.
     is_known = stage.total is None or engine.draining
     not_started = max(0, survey.total - survey.done - accepted - rejected) if is_known else 0
@@ -133,7 +136,14 @@ def _tell(stage: str, one: _Finished[Item]) -> ItemFinished:
     record: Record = one.record
     if isinstance(record, Rejection):
         return ItemFinished(
-            stage, one.item_id, False, record.reason, f"{record.domain}", one.seconds, usage=record.usage
+            stage,
+            one.item_id,
+            False,
+            record.reason,
+            f"{record.domain}",
+            one.seconds,
+            usage=record.usage,
+            owed=POLICY[record.cause].retry,
         )
     if isinstance(record, Trajectory):
         label = f"{record.domain} reward {record.verdict.reward:.2f}"

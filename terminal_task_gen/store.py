@@ -227,7 +227,7 @@ class RunDirectory:
             self._lock.take(patience_sec=patience_sec)
         except OSError as error:
             raise explain_os_error(error, self.path) from error
-        self._seal_leftovers()
+        self.seal_leftovers()
 
     def unlock(self) -> None:
         """Let go. Idempotent; the end of the process does it too."""
@@ -256,7 +256,12 @@ class RunDirectory:
             if not self.writer.is_alone:
                 self._lock.release()
 
-    def _seal_leftovers(self) -> None:
+    def is_writing(self, name: str) -> bool:
+        """Whether the writer of this family that has the name is here."""
+        with self.hold_door():
+            return name in self._lock.list_names()
+
+    def seal_leftovers(self) -> None:
         """Growing shards whose writer is gone: their torn ends are cut off, the rest is as good as any."""
         with self.hold_door():
             working = self._lock.list_names()

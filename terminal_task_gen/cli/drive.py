@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 import typer
 from rich.console import Console
@@ -22,6 +23,16 @@ from terminal_task_gen.pipeline import OpenRun, make_engine, open_run
 from terminal_task_gen.progress import ProgressView, tell_all
 from terminal_task_gen.turn_view import TurnView
 
+
+class Where(NamedTuple):
+    """Which part of the work this process does, and who does it; by default all, here."""
+
+    partition: Partition = WHOLE
+    engine: str = "local"
+    address: str | None = None
+    """Of a cluster."""
+
+
 Step = Callable[[OpenRun], Awaitable[StageFinished]]
 
 OWED, MEND, INTERRUPTED = 1, 2, 130
@@ -33,7 +44,7 @@ def drive(
     *,
     resume: str = "",
     watch: bool = False,
-    partition: Partition = WHOLE,
+    where: Where | None = None,
 ) -> int:
     """Run the steps one after another on one open run; the exit code. UsageError goes through to `main`.
 
@@ -44,7 +55,7 @@ def drive(
     with ProgressView(console) as view:
         try:
             listener = tell_all(view, TurnView(console)) if watch else view
-            return asyncio.run(_drive(config, steps, listener, resume, partition))
+            return asyncio.run(_drive(config, steps, listener, resume, where or Where()))
         except asyncio.CancelledError:
             view(Notice(f"stopped at once; what was finished is kept; to go on: {resume}"))
             return INTERRUPTED
@@ -58,9 +69,9 @@ def finish(code: int, *, summary_of: Config | None = None) -> None:
         raise typer.Exit(code)
 
 
-async def _drive(config: Config, steps: Sequence[Step], listener: Listener, resume: str, partition: Partition) -> int:
-    engine = make_engine()
-    async with open_run(config, listener, engine, partition=partition) as run:
+async def _drive(config: Config, steps: Sequence[Step], listener: Listener, resume: str, where: Where) -> int:
+    engine = make_engine(where.engine, where.address)
+    async with open_run(config, listener, engine, partition=where.partition) as run:
         code = await _take_steps(run, steps, listener, resume)
     if code == 0 and run.syncer is not None and run.syncer.pending.files:
         return OWED

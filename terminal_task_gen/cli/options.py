@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -54,12 +54,25 @@ Sandbox = Annotated[
     typer.Option(help="auto, docker or bubblewrap (auto, the default: Docker if it answers).", rich_help_panel=HOW),
 ]
 Parallel = Annotated[int | None, typer.Option(help="Items worked on at once.", rich_help_panel=HOW)]
+Modes = Annotated[
+    list[str] | None, typer.Option("--mode", help="skill, seed (may be repeated) or adapt.", rich_help_panel=WHAT)
+]
+Domains = Annotated[
+    list[str] | None,
+    typer.Option("--domain", help="Domains, with commas or repeated (default: all).", rich_help_panel=WHAT),
+]
 Count = Annotated[
     int | None,
     typer.Option("--count", "-n", help="Requests per mode (default: 10; adapt: all rows).", rich_help_panel=WHAT),
 ]
 Difficulty = Annotated[
     str | None, typer.Option(help="easy, medium, hard or mixed (default: mixed).", rich_help_panel=WHAT)
+]
+Preview = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Make and show the first N tasks of each mode; no run is written.", rich_help_panel=HOW
+    ),
 ]
 Taxonomy = Annotated[
     list[Path] | None, typer.Option(help="Folder of your own domains; may be repeated.", rich_help_panel=WHAT)
@@ -82,6 +95,23 @@ Override = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Any field, e.g. rollout.max_turns=30.", rich_help_panel=HOW),
 ]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="local, or ray: a worker on each node of a cluster that shares the run's folder; --parallel is a node's.",
+        rich_help_panel=HOW,
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Of the Ray cluster (default: RAY_ADDRESS, or this machine's).",
+        rich_help_panel=HOW,
+    ),
+]
 PartitionOption = Annotated[
     str | None,
     typer.Option(
@@ -93,6 +123,12 @@ PartitionOption = Annotated[
 ]
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="Run, e.g. runs/first or s3://bucket/runs/first.", show_default=False)
+]
+RunOption = Annotated[
+    str | None,
+    typer.Option(
+        "--run", metavar="RUN", help="Run, a folder or a URL (default: all under runs/).", rich_help_panel=WHERE
+    ),
 ]
 
 
@@ -208,6 +244,18 @@ def tell(text: str) -> None:
 def _has_run(config: Config, overrides: list[str] | None) -> bool:
     folder = fetch_identity(config.run_url, overrides or [], tell) if config.run_url else config.run_dir
     return RunDirectory(folder).config_path.is_file()
+
+
+def choose_runs(given: str | None, present: Sequence[Path]) -> list[Path]:
+    """The given run, or all that are there. Raises UsageError when that is none."""
+    if given is None:
+        if not present:
+            raise UsageError("there are no runs under ./runs; name one with --run RUN")
+        return list(present)
+    folder = fetch_run(given, [], tell)
+    if not RunDirectory(folder).config_path.is_file():
+        raise UsageError(f"{given} is not a run directory (no config.yaml)")
+    return [folder]
 
 
 def _make_absolute(config: Config) -> Config:

@@ -9,7 +9,8 @@ import typer
 
 from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
-from terminal_task_gen.cli.drive import drive, finish
+from terminal_task_gen.cli.drive import Where, drive, finish
+from terminal_task_gen.errors import UsageError
 
 HELP = """Let the actor teacher solve a run's tasks in real terminals, and judge each with the task's tests.
 
@@ -49,6 +50,8 @@ def rollout(
         str | None, typer.Option(help="Rollouts at once, or auto.", rich_help_panel=options.HOW)
     ] = None,
     partition: options.PartitionOption = None,
+    engine: options.EngineOption = "local",
+    address: options.Address = None,
     no_cache: options.NoCache = False,
     sandbox: options.Sandbox = None,
     base_url: options.BaseUrl = None,
@@ -70,9 +73,10 @@ def rollout(
     if no_cache:
         flags.setdefault("teacher", {})["cache"] = False
     config = options.load_run_config(run, flags, override)
-    code = drive(
-        config, [partial(pipeline.rollout, only=task or ())], watch=watch, partition=options.read_partition(partition)
-    )
+    if watch and engine != "local":
+        raise UsageError("--watch shows what happens on this machine; leave out --engine")
+    where = Where(options.read_partition(partition), engine, address)
+    code = drive(config, [partial(pipeline.rollout, only=task or ())], watch=watch, where=where)
     typer.echo(f"trajectories: {config.run_place}/trajectories   next: ttg filter {config.run_place}")
     finish(code)
 

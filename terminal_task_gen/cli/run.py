@@ -8,7 +8,7 @@ import typer
 
 from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
-from terminal_task_gen.cli.drive import drive, finish
+from terminal_task_gen.cli.drive import Where, drive, finish
 
 HELP = """Generate, roll out and filter, as one configuration says. Stopped or killed, run it again: it goes on.
 
@@ -19,6 +19,8 @@ HELP = """Generate, roll out and filter, as one configuration says. Stopped or k
   ttg run runs/first/config.yaml          # repeat or resume a run from its own folder
 
   ttg run configs/quickstart.yaml --output-dir s3://my-bucket/runs       # on an object store: docs/storage.md
+
+  ttg run my.yaml --engine ray --sandbox docker     # on a cluster whose nodes share the folder
 """
 
 
@@ -34,6 +36,8 @@ def run(
     seeds: options.Seeds = None,
     name: options.Name = None,
     output_dir: options.OutputDir = None,
+    engine: options.EngineOption = "local",
+    address: options.Address = None,
     override: options.Override = None,
 ) -> None:
     """See HELP."""
@@ -50,7 +54,11 @@ def run(
         sandbox__driver=sandbox,
     )
     resolved = options.load_new_config(options.fetch_config(config, override), flags, override)
-    code = drive(resolved, [pipeline.generate, pipeline.rollout, pipeline.filter_corpus])
+    code = drive(
+        resolved,
+        [pipeline.generate, pipeline.rollout, pipeline.filter_corpus],
+        where=Where(engine=engine, address=address),
+    )
     finish(code, summary_of=resolved)
 
 

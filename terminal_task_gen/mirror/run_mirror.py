@@ -58,7 +58,7 @@ class RunMirror:
         write_journal(self._folder, self._journal)
 
     def pull(self, *, settle: bool) -> None:
-        """Everything but recordings, logs, corpus and exports.
+        """Everything but recordings, corpus and exports.
 
         `settle`: rows that a dead start left here and that were made elsewhere meanwhile go; the rest is kept for the
         next push. Raises UsageError when the URL holds another run; StorageError.
@@ -67,6 +67,7 @@ class RunMirror:
         self._refresh_corpus(needed=False)
         for name in (*IDENTITY, *self._list_remote_views()):
             self._pull_file(name)
+        self._pull_logs()
         for kinds in STAGES:
             unsent: list[Unsent] = []
             news = [self._pull_shards(kind, unsent) for kind in kinds]
@@ -115,6 +116,17 @@ class RunMirror:
                 f"{self._remote.url} holds another run than its staging folder {self._folder}; move that folder away, "
                 "or choose another --name"
             )
+
+    def _pull_logs(self) -> None:
+        """Of the other machines: they tell what the replay cache answered, and how long gates took."""
+        sizes = self._remote.list_sizes("logs")
+        others = {name: self._folder / name for name in sizes if name != self._own_log}
+        wanted = {n: path for n, path in others.items() if not path.is_file() or path.stat().st_size != sizes[n]}
+        self._remote.download_all(wanted)
+
+    @property
+    def _own_log(self) -> str:
+        return f"logs/events-{self.staging_id}.jsonl"
 
     def _refresh_corpus(self, *, needed: bool) -> None:
         """Take the one there in place of an outdated one here; where there is none here, only if it is needed."""
@@ -261,7 +273,7 @@ class RunMirror:
 
     def _push_log(self) -> None:
         if self._directory.events_path.is_file():
-            self._remote.upload(self._directory.events_path, f"logs/events-{self.staging_id}.jsonl")
+            self._remote.upload(self._directory.events_path, self._own_log)
 
     def _note(self, journal: Journal) -> None:
         self._journal = journal

@@ -17,6 +17,7 @@ from terminal_task_gen.pipeline.adapting import adapt
 from terminal_task_gen.pipeline.contents import record_manifests
 from terminal_task_gen.pipeline.opening import OpenRun, open_sandboxes, open_teacher, pin_driver
 from terminal_task_gen.pipeline.screening import digest_screened, make_screens, write_duplicates
+from terminal_task_gen.pipeline.yields import write_yield
 from terminal_task_gen.records import content_digest
 from terminal_task_gen.resources import data_dir
 from terminal_task_gen.seeds import Seed, load_seeds
@@ -50,10 +51,18 @@ def _digest_contents(config: Config, domains: dict[str, Domain], seeds: dict[str
 
 
 async def generate(run: OpenRun) -> StageFinished:
-    """Requests → tasks and rejections."""
+    """Requests → tasks and rejections, duplicates among the tasks, and the report of the yield."""
+    if run.config.generate.modes == ("adapt",):
+        summary = await adapt(run)
+    else:
+        summary = await _author(run)
+        await asyncio.to_thread(write_duplicates, run)
+    await asyncio.to_thread(write_yield, run)
+    return summary
+
+
+async def _author(run: OpenRun) -> StageFinished:
     config = run.config
-    if config.generate.modes == ("adapt",):
-        return await adapt(run)
     domains = load_taxonomy(config)
     seeds = load_run_seeds(config, domains)
     folders = list_images([data_dir("images"), *config.image_dirs])
@@ -102,8 +111,4 @@ async def generate(run: OpenRun) -> StageFinished:
             config.generate.parallel,
             takes=run.partition.takes,
         )
-        summary = await run_stage(
-            stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000
-        )
-    await asyncio.to_thread(write_duplicates, run)
-    return summary
+        return await run_stage(stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from terminal_task_gen.config import Config, EndpointConfig
-from terminal_task_gen.engine import Engine
+from terminal_task_gen.engine import Cluster, Engine
 from terminal_task_gen.errors import PrerequisiteError, UsageError
 from terminal_task_gen.events import Listener, Notice
 from terminal_task_gen.identity import STAGE_SHARDS, read_identity
 from terminal_task_gen.partition import WHOLE, Partition
+from terminal_task_gen.pipeline.image_supply import bring_images
 from terminal_task_gen.pipeline.spending import list_limits
 from terminal_task_gen.pipeline.syncing import Syncer, hold_directory
 from terminal_task_gen.progress import EventLog, tell_all
@@ -37,7 +38,12 @@ SANDBOXES = {
     "docker": "terminal_task_gen.sandbox.docker:DockerFactory",
     "bubblewrap": "terminal_task_gen.sandbox.bubblewrap:BubblewrapFactory",
 }
-ENGINES = {"local": "terminal_task_gen.engine.local:LocalEngine"}
+ENGINES = {
+    "local": "terminal_task_gen.engine.local:LocalEngine",
+    "ray": "terminal_task_gen.engine.ray:RayEngine",
+}
+CLUSTER = "ray"
+"""Family of those who write when a cluster's nodes do the work."""
 
 STAGE_RECORDS: dict[str, tuple[type[Record], type[Record]]] = {
     "generate": (Task, Rejection),
@@ -53,8 +59,12 @@ def load_class(registry: dict[str, str], name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def make_engine(name: str = "local") -> Engine:
-    engine: Engine = load_class(ENGINES, name)()
+def make_engine(name: str = "local", address: str | None = None) -> Engine:
+    """Raises UsageError for an unknown name, or where no cluster answers at the address."""
+    if name == "local" and address is not None:
+        raise UsageError("--address is a cluster's and needs --engine ray")
+    options = {} if name == "local" else {"address": address}
+    engine: Engine = load_class(ENGINES, name)(**options)
     return engine
 
 
@@ -78,6 +88,8 @@ class OpenRun:
     """Lines that could not be used, by place; each was told once."""
     partition: Partition = WHOLE
     """The part of the items that is this process's."""
+    brings_images: bool = False
+    """Images that the engine lacks are pulled or built before they are needed."""
     syncer: Syncer | None = None
     """Of a run at a URL."""
 
@@ -109,15 +121,24 @@ async def open_run(
     config: Config, listener: Listener, engine: Engine, *, partition: Partition = WHOLE
 ) -> AsyncIterator[OpenRun]:
     """Hold the run's directory, wherever it lies, for one partition beside the others; let go at the end."""
-    async with hold_directory(config, _name_writer(partition), listener, engine) as (directory, syncer):
+    if config.run_url and isinstance(engine, Cluster):
+        raise UsageError(
+            f"the nodes of a cluster need a folder that all share, and {config.run_url} is none; "
+            "run ttg on each node with --partition i/n instead"
+        )
+    async with hold_directory(config, _name_writer(partition, engine), listener, engine) as (directory, syncer):
         log = EventLog(directory.events_path)
         try:
-            yield OpenRun(config, directory, engine, tell_all(log, listener), {}, partition, syncer)
+            yield OpenRun(config, directory, engine, tell_all(log, listener), {}, partition, syncer=syncer)
         finally:
             log.close()
 
 
-def _name_writer(partition: Partition) -> Writer:
+def _name_writer(partition: Partition, engine: Engine) -> Writer:
+    if isinstance(engine, Cluster):
+        if not partition.is_whole:
+            raise UsageError("--partition is for processes without a cluster; --engine ray deals the items itself")
+        return Writer(family=CLUSTER, name="driver")
     if partition.is_whole:
         return Writer()
     return Writer(family=f"of{partition.count}", name=f"p{partition.index}of{partition.count}")
@@ -196,6 +217,8 @@ async def resolve_driver(config: Config, run: RunDirectory, images: list[str], l
 @asynccontextmanager
 async def open_sandboxes(run: OpenRun, images: list[str]) -> AsyncIterator[SandboxFactory]:
     """A checked driver with the orphans of dead runs swept; everything it started is gone at the end."""
+    if run.brings_images:
+        await bring_images(run.config, images, run.listener)
     factory = await resolve_driver(run.config, run.directory, images, run.listener)
     try:
         swept = await factory.sweep()

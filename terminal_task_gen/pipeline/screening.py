@@ -140,6 +140,7 @@ def _refuse(task: Task, near: Near) -> Rejection:
         domain=task.domain,
         mode=task.lineage.mode,
         difficulty=task.difficulty,
+        skills=task.lineage.skills,
         task_id=task.id,
         repair_rounds=task.lineage.repair_rounds,
         refusals=task.lineage.refusals,

@@ -19,16 +19,19 @@ RECORDS = {
     "taxonomy",
     "seeds",
     "events",
+    "harmless",
     "places",
     "resources",
     "row_files",
+    "stand_ins",
+    "svg",
     "partition",
     "run_lock",
 }
 PORTS = {"teacher", "sandbox", "engine", "store"}
 STAGES = {"generate", "rollout", "filters", "export"}
-DRIVERS = {"teacher.client", "teacher.scripted", "sandbox.docker", "sandbox.bubblewrap", "engine.local"}
-LISTENERS = {"progress", "turn_view", "viewer"}
+DRIVERS = {"teacher.client", "teacher.scripted", "sandbox.docker", "sandbox.bubblewrap", "engine.local", "engine.ray"}
+LISTENERS = {"progress", "turn_view", "viewer", "replay"}
 STAGE_TOOLS = {"bundle", "config", "token_count", "verifier"}
 
 ALLOWED: dict[str, set[str]] = {
@@ -51,11 +54,14 @@ ALLOWED: dict[str, set[str]] = {
     "chunks": RECORDS | {"store"},
     "mirror": RECORDS | {"config", "mirror", "run_lock", "store"},
     "stage": RECORDS | {"engine", "store"},
+    "lookup": RECORDS | {"store"},
+    "stats": RECORDS | {"chunks", "store", "token_count", "stats"},
     **{
         stage: RECORDS | {"bundle", "config", "token_count", "verifier", stage, "teacher", "sandbox", "store"}
         for stage in STAGES
     },
     **{listener: RECORDS | {"store", listener} for listener in LISTENERS},
+    "viewer": RECORDS | {"chunks", "store", "viewer"},
     "pipeline": {"*"},
     "cli": {"*"},
     "__main__": {"*"},
@@ -114,6 +120,7 @@ def test_only_the_composition_root_names_a_driver(path: Path) -> None:
         ("typer", {"cli"}),
         ("pyarrow", {"row_files"}),
         ("fsspec", {"mirror"}),
+        ("ray", {"engine"}),
     ],
 )
 def test_third_party_libraries_stay_with_their_owner(library: str, owners: set[str]) -> None:

@@ -1,0 +1,67 @@
+"""The words of the full-text index, and what a search asks for.
+
+A word is a run of letters and digits, in lower case, cut at MAX_WORD characters. The index holds which words occur in
+a row, not where: it stays small, and a phrase is checked in the rows themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+MAX_WORD = 40
+MAX_WORDS_A_ROW = 20_000
+MAX_TEXT_CHARACTERS = 4_000_000
+"""Of one row; what lies beyond is not found by a search."""
+MAX_QUERY_TERMS = 16
+
+_WORD = re.compile(r"[^\W_]+")
+_TERM = re.compile(r'(-?)(?:"([^"]*)"?|(\S+))')
+_TO_WORDS = bytes(code if chr(code).isalnum() and code < 128 else 32 for code in range(256)).lower()
+
+
+def collect_words(texts: Iterable[str]) -> str:
+    """Each word of the texts once, parted by spaces; escapes of JSON strings end a word."""
+    plain: list[str] = []
+    found: set[str] = set()
+    left = MAX_TEXT_CHARACTERS
+    for text in texts:
+        piece = text if len(text) <= left else text[:left]
+        left -= len(piece)
+        if piece.isascii():
+            plain.append(piece)
+        else:
+            found.update(_WORD.findall(_end_words(piece).lower()))
+    # All at once: a row has many short texts.
+    found.update(_end_words(" ".join(plain)).encode().translate(_TO_WORDS).decode().split())
+    return " ".join({word[:MAX_WORD] for word in islice(found, MAX_WORDS_A_ROW)})
+
+
+def _end_words(text: str) -> str:
+    return text.replace("\\n", " ").replace("\\t", " ")
+
+
+@dataclass(frozen=True)
+class Term:
+    """One thing that must (or, `absent`, must not) occur."""
+
+    words: tuple[str, ...]
+    absent: bool = False
+    prefix: bool = False
+    """Of the last word."""
+
+    @property
+    def is_phrase(self) -> bool:
+        return len(self.words) > 1
+
+
+def read_query(text: str) -> tuple[Term, ...]:
+    """`words "a phrase" pre* -not`; empty where there is no word in it."""
+    terms: list[Term] = []
+    for minus, phrase, word in _TERM.findall(text):
+        words = tuple(found[:MAX_WORD] for found in _WORD.findall((phrase or word).lower()))
+        if words:
+            terms.append(Term(words, absent=bool(minus), prefix=word.endswith("*")))
+    return tuple(terms[:MAX_QUERY_TERMS])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from terminal_task_gen.errors import Cause
+from terminal_task_gen.task import Foreign, TaskFile
 from tests.rollout.rollout_bench import COPY, DONE, SUM, Bench, make_task, say
 
 pytestmark = pytest.mark.docker
@@ -98,6 +99,15 @@ async def test_what_the_tests_find_is_judged_in_time(bench: Bench, keys: str) ->
     assert result.wasted_usage.calls == 0
     expected = 0.75 if keys == PLACES["closed output"] else 0.0  # root may read it nevertheless
     assert result.verdict.reward == expected, result.verdict
+
+
+async def test_an_imported_task_whose_working_directory_is_gone_is_judged(bench: Bench) -> None:
+    script = TaskFile(path="test.sh", content="#!/bin/sh\necho 1 > /logs/verifier/reward.txt\n")
+    task = make_task().model_copy(update={"files": (), "foreign": Foreign(origin="harbor", test_files=(script,))})
+    assert (await bench.finish(say("pwd\n"), DONE, task=task)).verdict.passed
+    result = await bench.finish(say("cd /; rm -rf /app\n"), DONE, task=task)
+    assert (result.verdict.reward, result.verdict.tests[0].status) == (0.0, "missing")
+    assert result.wasted_usage.calls == 0
 
 
 async def test_huge_and_binary_output_is_judged(bench: Bench) -> None:

@@ -9,27 +9,32 @@
       images/                <image>-<16 hex>.json: all packages with versions; none on bubblewrap
       corpus/                what `ttg filter` writes
       logs/                  events.jsonl
-      .lock                  held while a `ttg` writes here
+      .lock*                 who writes here (run_lock.py)
 
 Shards have one writer and one line per finished item, written whole. The growing shard is called `….jsonl.part` and is
 renamed when it is sealed. Which items are done is read from the lines alone: a torn last line is owed again; a damaged
 line in the middle is reported with its number, the rest is used. Nothing is deleted.
+
+Several processes may fill one run: each has a name (run_lock.py) that stands in its shards' names, as in
+`tasks-p0of4-00000.jsonl`, and in that of its event log. To merge them is to list them, and every reader does.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import orjson
 from pydantic import ValidationError
 
 from terminal_task_gen.errors import POLICY, Cause, UsageError
 from terminal_task_gen.records import Record
+from terminal_task_gen.run_lock import RunLock, Writer
 
 RecordT = TypeVar("RecordT", bound=Record)
 
@@ -47,6 +52,7 @@ REJECTED = ShardKind("tasks", "rejected", ("id",))
 DUPLICATES = ShardKind("tasks", "duplicates", ("id",))
 TRAJECTORIES = ShardKind("trajectories", "trajectories", ("id",))
 FAILED = ShardKind("trajectories", "failed", ("id",))
+SHARD_KINDS = (TASKS, REJECTED, DUPLICATES, TRAJECTORIES, FAILED)
 
 
 class Damage(NamedTuple):
@@ -73,8 +79,9 @@ class ShardWriter:
         self._fd: int | None = None
         self._path = folder / ""
         self._size_bytes = 0
-        leftovers = sorted(folder.glob(f"{prefix}-*.jsonl.part"))
-        for leftover in leftovers:
+        for leftover in self._list_own():
+            if leftover.suffix != ".part":
+                continue
             self._open(leftover)
             self._cut_torn_tail()
             self._seal()
@@ -136,16 +143,20 @@ class ShardWriter:
             raise explain_os_error(error, self._path) from error
 
     def _next_number(self) -> int:
-        numbers = [int(p.name.split(".")[0].rsplit("-", 1)[1]) for p in self._folder.glob(f"{self._prefix}-*.jsonl")]
+        numbers = [int(p.stem.rsplit("-", 1)[1]) for p in self._list_own() if p.suffix != ".part"]
         return max(numbers, default=-1) + 1
+
+    def _list_own(self) -> list[Path]:
+        return _list_shards(self._folder, self._prefix)
 
 
 class RunDirectory:
-    """One run on disk. Reading needs no lock; `lock()` before writing."""
+    """One run on disk. Reading needs no lock; `lock()` before writing, as `writer`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, writer: Writer | None = None) -> None:
         self.path = path
-        self._lock_fd: int | None = None
+        self.writer = writer or Writer()
+        self._lock = RunLock(path, self.writer)
 
     @property
     def config_path(self) -> Path:
@@ -169,32 +180,70 @@ class RunDirectory:
 
     @property
     def events_path(self) -> Path:
-        return self.path / "logs" / "events.jsonl"
+        """Of this writer."""
+        return self.path / "logs" / f"events{self.writer.tag}.jsonl"
 
-    def lock(self) -> None:
-        """Make the directory and hold it for writing; UsageError when it cannot be written or another ttg holds it."""
+    def list_event_logs(self) -> list[Path]:
+        """Of all writers there ever were."""
+        return sorted((self.path / "logs").glob("events*.jsonl"))
+
+    def lock(self, *, patience_sec: float = 0.0) -> None:
+        """Make the directory and hold it for writing, and seal what a killed writer left.
+
+        Raises UsageError when it cannot be written, or when another ttg still holds it after `patience_sec`.
+        """
         try:
             for folder in ("tasks", "trajectories", "recordings", "logs"):
                 (self.path / folder).mkdir(parents=True, exist_ok=True)
-            self._lock_fd = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(f"another ttg is writing {self.path}; wait for it, or choose another --name") from error
+            self._lock.take(patience_sec=patience_sec)
         except OSError as error:
             raise explain_os_error(error, self.path) from error
+        self.seal_leftovers()
 
     def unlock(self) -> None:
         """Let go. Idempotent; the end of the process does it too."""
-        if self._lock_fd is not None:
-            os.close(self._lock_fd)
-            self._lock_fd = None
+        self._lock.release()
+
+    @contextmanager
+    def hold_door(self) -> Iterator[None]:
+        """Keep other writers from changing what all share (run.json, config.yaml) between reading and replacing it."""
+        try:
+            with self._lock.hold_door():
+                yield
+        except OSError as error:
+            raise explain_os_error(error, self.path) from error
+
+    @contextmanager
+    def say_last_word(self) -> Iterator[bool]:
+        """Around the writing of what is told of all shards together: True for the writer that should do it.
+
+        Of several that work side by side it is the one that ends last; each lets go of the run here.
+        """
+        with self.hold_door():
+            yield self.writer.is_alone or self._lock.list_names() == {self.writer.name}
+            if not self.writer.is_alone:
+                self._lock.release()
+
+    def is_writing(self, name: str) -> bool:
+        """Whether the writer of this family that has the name is here."""
+        with self.hold_door():
+            return name in self._lock.list_names()
+
+    def seal_leftovers(self) -> None:
+        """Growing shards whose writer is gone: their torn ends are cut off, the rest is as good as any."""
+        with self.hold_door():
+            working = self._lock.list_names()
+            for folder in sorted({kind.folder for kind in SHARD_KINDS}):
+                for prefix in {_get_prefix(path) for path in (self.path / folder).glob("*.jsonl.part")}:
+                    if prefix.partition("-")[2] not in working:
+                        ShardWriter(self.path / folder, prefix).close()
 
     def open_writer(self, kind: ShardKind, *, max_bytes: int) -> ShardWriter:
-        return ShardWriter(self.path / kind.folder, kind.prefix, max_bytes=max_bytes)
+        return ShardWriter(self.path / kind.folder, f"{kind.prefix}{self.writer.tag}", max_bytes=max_bytes)
 
     def write_file(self, path: Path, text: str) -> None:
         """Replace a small file of the run as a whole (temp file and rename)."""
-        temporary = path.with_name(path.name + ".tmp")
+        temporary = path.with_name(f"{path.name}{self.writer.tag}.tmp")
         try:
             temporary.write_text(text, encoding="utf-8")
             temporary.replace(path)
@@ -203,9 +252,8 @@ class RunDirectory:
             raise explain_os_error(error, path) from error
 
     def list_shards(self, kind: ShardKind) -> list[Path]:
-        """Sealed shards in order, then the growing one."""
-        folder = self.path / kind.folder
-        return [*sorted(folder.glob(f"{kind.prefix}-*.jsonl")), *sorted(folder.glob(f"{kind.prefix}-*.jsonl.part"))]
+        """Of all writers: sealed shards in order, then the growing ones."""
+        return _list_shards(self.path / kind.folder, f"{kind.prefix}(-[a-z0-9]+)?")
 
     def read_records(
         self, kind: ShardKind, model: type[RecordT], on_damage: Callable[[Damage], None]
@@ -221,13 +269,21 @@ class RunDirectory:
     def read_final_rejections(
         self, kind: ShardKind, accepted: ShardKind, model: type[RecordT], on_damage: Callable[[Damage], None]
     ) -> list[RecordT]:
-        """The last rejection of every item that was not accepted after all; sorted by id."""
+        """The last rejection of every item that was not accepted after all; sorted by id.
+
+        One on the merits is the last whatever the order: with several writers the order of lines is not that of time.
+        """
         done = {key for key, _ in self._read_keys(accepted)}
         final: dict[str, RecordT] = {}
+        settled: set[str] = set()
         for record in self.read_records(kind, model, on_damage):
-            key = _dig(record.model_dump(mode="json"), kind.key)
-            if key not in done:
-                final[key] = record
+            row = record.model_dump(mode="json")
+            key = _dig(row, kind.key)
+            if key in done or key in settled:
+                continue
+            final[key] = record
+            if not POLICY[Cause(row["cause"])].retry:
+                settled.add(key)
         return [final[key] for key in sorted(final)]
 
     def read_done_ids(self, accepted: ShardKind, rejected: ShardKind) -> set[str]:
@@ -271,6 +327,30 @@ class RunDirectory:
                     yield parsed
 
 
+def open_shard(path: Path) -> BinaryIO:
+    """A shard for reading; one that was sealed since it was listed is found under its new name."""
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        if path.suffix != ".part":
+            raise
+        return path.with_suffix("").open("rb")
+
+
+def _list_shards(folder: Path, prefix_pattern: str) -> list[Path]:
+    """Shards whose prefix matches; each once, though another process may be sealing them just now."""
+    pattern = re.compile(rf"(?:{prefix_pattern})-\d+\.jsonl(?:\.part)?")
+    # The parts are looked for first, so that one that is renamed meanwhile is seen twice rather than not at all.
+    parts = sorted(path for path in folder.glob("*.jsonl.part") if pattern.fullmatch(path.name))
+    sealed = sorted(path for path in folder.glob("*.jsonl") if pattern.fullmatch(path.name))
+    return [*sealed, *(path for path in parts if path.with_suffix("") not in sealed)]
+
+
+def _get_prefix(path: Path) -> str:
+    """`tasks-p0of4` of tasks-p0of4-00000.jsonl.part."""
+    return path.name.partition(".")[0].rpartition("-")[0]
+
+
 def explain_os_error(error: OSError, path: Path) -> UsageError:
     """The one line for a disk that refuses."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -282,7 +362,7 @@ def explain_os_error(error: OSError, path: Path) -> UsageError:
 
 def _read_whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Numbered lines that end in a newline; in a growing shard an unterminated last one is torn, not damage."""
-    with path.open("rb") as stream:
+    with open_shard(path) as stream:
         for number, line in enumerate(stream, start=1):
             if line.endswith(b"\n") or path.suffix != ".part":
                 yield number, line

@@ -9,6 +9,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 from rich.console import Console
@@ -17,16 +18,34 @@ from terminal_task_gen.cli.summary import print_summary
 from terminal_task_gen.config import Config
 from terminal_task_gen.engine import Engine
 from terminal_task_gen.events import Listener, Notice, StageFinished
+from terminal_task_gen.partition import WHOLE, Partition
 from terminal_task_gen.pipeline import OpenRun, make_engine, open_run
 from terminal_task_gen.progress import ProgressView, tell_all
 from terminal_task_gen.turn_view import TurnView
+
+
+class Where(NamedTuple):
+    """Which part of the work this process does, and who does it; by default all, here."""
+
+    partition: Partition = WHOLE
+    engine: str = "local"
+    address: str | None = None
+    """Of a cluster."""
+
 
 Step = Callable[[OpenRun], Awaitable[StageFinished]]
 
 OWED, MEND, INTERRUPTED = 1, 2, 130
 
 
-def drive(config: Config, steps: Sequence[Step], *, resume: str = "", watch: bool = False) -> int:
+def drive(
+    config: Config,
+    steps: Sequence[Step],
+    *,
+    resume: str = "",
+    watch: bool = False,
+    where: Where | None = None,
+) -> int:
     """Run the steps one after another on one open run; the exit code. UsageError goes through to `main`.
 
     `resume` is what to tell a user who wants to go on; by default the run's own configuration. `watch` shows turns.
@@ -36,7 +55,7 @@ def drive(config: Config, steps: Sequence[Step], *, resume: str = "", watch: boo
     with ProgressView(console) as view:
         try:
             listener = tell_all(view, TurnView(console)) if watch else view
-            return asyncio.run(_drive(config, steps, listener, resume))
+            return asyncio.run(_drive(config, steps, listener, resume, where or Where()))
         except asyncio.CancelledError:
             view(Notice(f"stopped at once; what was finished is kept; to go on: {resume}"))
             return INTERRUPTED
@@ -50,10 +69,10 @@ def finish(code: int, *, summary_of: Path | None = None) -> None:
         raise typer.Exit(code)
 
 
-async def _drive(config: Config, steps: Sequence[Step], listener: Listener, resume: str) -> int:
-    engine = make_engine()
+async def _drive(config: Config, steps: Sequence[Step], listener: Listener, resume: str, where: Where) -> int:
+    engine = make_engine(where.engine, where.address)
     owed = 0
-    async with open_run(config, listener, engine) as run:
+    async with open_run(config, listener, engine, partition=where.partition) as run:
         restore = _catch_signals(engine, listener)
         try:
             for step in steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from terminal_task_gen.config import Config, load_config
 from terminal_task_gen.errors import UsageError
+from terminal_task_gen.partition import WHOLE, Partition
 from terminal_task_gen.store import RunDirectory
 
 WHERE = "Where"
@@ -40,6 +42,26 @@ Sandbox = Annotated[
     typer.Option(help="auto, docker or bubblewrap (auto, the default: Docker if it answers).", rich_help_panel=HOW),
 ]
 Parallel = Annotated[int | None, typer.Option(help="Items worked on at once.", rich_help_panel=HOW)]
+Modes = Annotated[
+    list[str] | None, typer.Option("--mode", help="skill, seed (may be repeated) or adapt.", rich_help_panel=WHAT)
+]
+Domains = Annotated[
+    list[str] | None,
+    typer.Option("--domain", help="Domains, with commas or repeated (default: all).", rich_help_panel=WHAT),
+]
+Count = Annotated[
+    int | None,
+    typer.Option("--count", "-n", help="Requests per mode (default: 10; adapt: all rows).", rich_help_panel=WHAT),
+]
+Difficulty = Annotated[
+    str | None, typer.Option(help="easy, medium, hard or mixed (default: mixed).", rich_help_panel=WHAT)
+]
+Preview = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Make and show the first N tasks of each mode; no run is written.", rich_help_panel=HOW
+    ),
+]
 Taxonomy = Annotated[
     list[Path] | None, typer.Option(help="Folder of your own domains; may be repeated.", rich_help_panel=WHAT)
 ]
@@ -61,7 +83,42 @@ Override = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Any field, e.g. rollout.max_turns=30.", rich_help_panel=HOW),
 ]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="local, or ray: a worker on each node of a cluster that shares the run's folder; --parallel is a node's.",
+        rich_help_panel=HOW,
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Of the Ray cluster (default: RAY_ADDRESS, or this machine's).",
+        rich_help_panel=HOW,
+    ),
+]
+PartitionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--partition",
+        metavar="I/N",
+        help="Do only this part, from 0/N on: N processes, on any machines that share the folder, do all.",
+        rich_help_panel=HOW,
+    ),
+]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory, e.g. runs/first.", show_default=False)]
+RunOption = Annotated[
+    Path | None,
+    typer.Option("--run", metavar="RUN", help="Run directory (default: all under runs/).", rich_help_panel=WHERE),
+]
+
+
+def read_partition(text: str | None) -> Partition:
+    """The whole where none is named."""
+    return WHOLE if text is None else Partition.parse(text)
 
 
 def make_tree(**fields: Any) -> dict[str, Any]:
@@ -112,6 +169,15 @@ def load_run_config(run: Path, flags: dict[str, Any], overrides: list[str] | Non
     path = run.resolve()
     flags = {**flags, "output_dir": str(run.parent if run.name == path.name else path.parent), "name": path.name}
     return _make_absolute(load_config(saved, overrides or [], flags))
+
+
+def choose_runs(given: Path | None, present: Sequence[Path]) -> list[Path]:
+    """The given run, or all that are there. Raises UsageError when that is none."""
+    if given is not None and not RunDirectory(given).config_path.is_file():
+        raise UsageError(f"{given} is not a run directory (no config.yaml)")
+    if given is None and not present:
+        raise UsageError("there are no runs under ./runs; name one with --run RUN")
+    return [given] if given is not None else list(present)
 
 
 def _make_absolute(config: Config) -> Config:

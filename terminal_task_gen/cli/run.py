@@ -9,7 +9,7 @@ import typer
 
 from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
-from terminal_task_gen.cli.drive import drive, finish
+from terminal_task_gen.cli.drive import Where, drive, finish
 
 HELP = """Generate, roll out and filter, as one configuration says. Stopped or killed, run it again: it goes on.
 
@@ -18,6 +18,8 @@ HELP = """Generate, roll out and filter, as one configuration says. Stopped or k
   ttg run configs/quickstart.yaml --base-url http://127.0.0.1:8000/v1 --model my-model
 
   ttg run runs/first/config.yaml          # repeat or resume a run from its own folder
+
+  ttg run my.yaml --engine ray --sandbox docker     # on a cluster whose nodes share the folder
 """
 
 
@@ -33,6 +35,8 @@ def run(
     seeds: options.Seeds = None,
     name: options.Name = None,
     output_dir: options.OutputDir = None,
+    engine: options.EngineOption = "local",
+    address: options.Address = None,
     override: options.Override = None,
 ) -> None:
     """See HELP."""
@@ -49,7 +53,11 @@ def run(
         sandbox__driver=sandbox,
     )
     resolved = options.load_new_config(config, flags, override)
-    code = drive(resolved, [pipeline.generate, pipeline.rollout, pipeline.filter_corpus])
+    code = drive(
+        resolved,
+        [pipeline.generate, pipeline.rollout, pipeline.filter_corpus],
+        where=Where(engine=engine, address=address),
+    )
     finish(code, summary_of=resolved.run_dir)
 
 

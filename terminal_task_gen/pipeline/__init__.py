@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from terminal_task_gen.pipeline.benchmark_indexes import INDEX_SUFFIX, read_benchmark_indexes, write_benchmark_index
 from terminal_task_gen.pipeline.demo import plan_generation, tell_missing_tools
+from terminal_task_gen.pipeline.estimating import Estimate, estimate
 from terminal_task_gen.pipeline.filtering import explain_trajectory, filter_corpus
-from terminal_task_gen.pipeline.generation import generate, load_taxonomy
+from terminal_task_gen.pipeline.generation import load_taxonomy
 from terminal_task_gen.pipeline.importing import import_harbor
 from terminal_task_gen.pipeline.opening import SANDBOXES, OpenRun, make_engine, make_factory, open_run
-from terminal_task_gen.pipeline.rollouts import rollout
+from terminal_task_gen.pipeline.projection import Range
+from terminal_task_gen.pipeline.rehearsal import rehearse
 from terminal_task_gen.pipeline.scripted_teacher import (
     REPERTOIRE,
     ROGUES,
@@ -20,6 +22,9 @@ from terminal_task_gen.pipeline.scripted_teacher import (
     serve_demo_teacher,
     serve_teacher,
 )
+from terminal_task_gen.pipeline.spreading import generate, rollout
+from terminal_task_gen.pipeline.surveying import survey_run
+from terminal_task_gen.pipeline.yields import read_yield
 from terminal_task_gen.teacher.reply_store import list_files, measure_store
 
 __all__ = [
@@ -27,9 +32,12 @@ __all__ = [
     "REPERTOIRE",
     "ROGUES",
     "SANDBOXES",
+    "Estimate",
     "OpenRun",
+    "Range",
     "ServeOptions",
     "count_scripted_tasks",
+    "estimate",
     "explain_trajectory",
     "filter_corpus",
     "generate",
@@ -42,9 +50,12 @@ __all__ = [
     "open_run",
     "plan_generation",
     "read_benchmark_indexes",
+    "read_yield",
+    "rehearse",
     "rollout",
     "serve_demo_teacher",
     "serve_teacher",
+    "survey_run",
     "tell_missing_tools",
     "write_benchmark_index",
 ]

@@ -27,7 +27,8 @@ from terminal_task_gen.trajectory import Outcome
 async def rollout(run: OpenRun, *, only: Sequence[str] = ()) -> StageFinished:
     """Tasks → trajectories and failures; of the tasks named by `only` (ids or their beginnings), by default of all."""
     config = run.config
-    tasks = select_tasks(list(run.read_tasks()), only)
+    # By task, not by attempt: whether a task has had enough is then known where its next attempt is due.
+    tasks = [task for task in select_tasks(list(run.read_tasks()), only) if run.partition.takes(task.id)]
     if not tasks:
         run.listener(Notice("rollout: no tasks yet; make some with: ttg generate"))
     images = sorted({task.image for task in tasks})
@@ -65,13 +66,17 @@ async def rollout(run: OpenRun, *, only: Sequence[str] = ()) -> StageFinished:
             summaries.append(await _roll_out(run, config, roller, tasks, teacher.model))
             if run.engine.draining:
                 break
-        write_solving(run, [teacher.model for teacher in teachers])
+        with run.directory.say_last_word() as is_last:
+            if is_last:
+                write_solving(run, [teacher.model for teacher in teachers])
         return _add_up(summaries, run)
 
 
 def write_solving(run: OpenRun, models: Sequence[str]) -> None:
     """How often each task was solved, anew, beside the trajectories."""
-    outcomes = list(run.directory.read_records(TRAJECTORIES, Outcome, run.report_damage))
+    outcomes = list(
+        {one.id: one for one in run.directory.read_records(TRAJECTORIES, Outcome, run.report_damage)}.values()
+    )
     found = [measure_solving(outcomes, model=model, until=run.config.rollout.until) for model in models]
     if run.config.rollout.attempts > 1:
         for solving in found:

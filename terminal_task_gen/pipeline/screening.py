@@ -87,8 +87,15 @@ def _read(part: Path) -> tuple[BenchmarkPrompt, ...]:
 def write_duplicates(run: OpenRun) -> None:
     """Tell which of the run's tasks are near to earlier ones, earlier by index, then by mode. Replaces the last word.
 
-    The tasks are read twice, so that not their texts are held but some 700 bytes of each.
+    The tasks are read twice, so that not their texts are held but some 700 bytes of each. Of partitions that work side
+    by side the last one does it, over the tasks of all.
     """
+    with run.directory.say_last_word() as is_last:
+        if is_last:
+            _write_duplicates(run)
+
+
+def _write_duplicates(run: OpenRun) -> None:
     max_likeness = run.config.generate.gates.max_likeness
     directory = run.directory
     repeated = _find_repeated(_read_all_tasks(run), max_likeness) if max_likeness is not None else {}
@@ -103,7 +110,12 @@ def write_duplicates(run: OpenRun) -> None:
 
 
 def _read_all_tasks(run: OpenRun) -> Iterator[Task]:
-    return run.directory.read_records(TASKS, Task, run.report_damage)
+    """Each once."""
+    seen: set[str] = set()
+    for task in run.directory.read_records(TASKS, Task, run.report_damage):
+        if task.id not in seen:
+            seen.add(task.id)
+            yield task
 
 
 def _find_repeated(tasks: Iterable[Task], max_likeness: float) -> dict[str, Near]:
@@ -128,6 +140,7 @@ def _refuse(task: Task, near: Near) -> Rejection:
         domain=task.domain,
         mode=task.lineage.mode,
         difficulty=task.difficulty,
+        skills=task.lineage.skills,
         task_id=task.id,
         repair_rounds=task.lineage.repair_rounds,
         refusals=task.lineage.refusals,

@@ -8,7 +8,7 @@ table is full, commands of ours are given room for as long as they run: what a f
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -122,7 +122,9 @@ class DockerSandbox:
 
     async def list_changes(self) -> tuple[str, ...]:
         with self._tell_overfull():
-            return tuple(sorted(change.path for change in await self._engine.list_changes(self.container_id)))
+            changes = await self._engine.list_changes(self.container_id)
+        # Names need not be UTF-8; what is listed is for records.
+        return tuple(sorted(os.fsencode(change.path).decode(errors="replace") for change in changes))
 
     async def save_state(self, file: IO[bytes], *, refuse: Callable[[str], bool]) -> tuple[str, ...]:
         with self._tell_overfull():
@@ -169,17 +171,12 @@ class DockerSandbox:
             raise
 
     async def _run(self, command: Command) -> ExecResult:
-        stdin_path = None
-        if command.stdin and not command.streams_stdin:
-            stdin_path = f"/.stdin-{secrets.token_hex(8)}"
-            await self.upload([SandboxFile(path=stdin_path, content=command.stdin, mode=0o600)])
-        words = command.build_words(stdin_path)
         started = await self._engine.open_exec(
             self.container_id,
-            words,
+            command.build_words(),
             env=command.env,
             workdir="/" if command.workdir else "",
-            stdin=command.streams_stdin,
+            stdin=bool(command.stdin),
         )
         running = RunningCommand(self._engine, started, command)
         try:

@@ -80,10 +80,10 @@ class TestBench:
         try:
             folder = "/tmp/kit"
             files = [SandboxFile(f"{folder}/compiler.py", _COMPILER.read_bytes())]
-            await sandbox.upload([*files, SandboxFile(f"{folder}/in.zip", source)])
-            command = ["python3", "-I", "-B", f"{folder}/compiler.py", f"{folder}/in.zip", f"{folder}/out.zip"]
+            await sandbox.upload([*files, SandboxFile(f"{folder}/in", source)])
+            command = ["python3", "-I", "-B", f"{folder}/compiler.py", f"{folder}/in", f"{folder}/out"]
             result = await sandbox.exec(command, timeout_sec=_COMPILE_TIMEOUT_SEC)
-            compiled = await sandbox.download(f"{folder}/out.zip", max_bytes=_MAX_KIT_BYTES)
+            compiled = await sandbox.download(f"{folder}/out", max_bytes=_MAX_KIT_BYTES)
         finally:
             await sandbox.close()
         return compiled if compiled is not None and result.exit_code == 0 else source

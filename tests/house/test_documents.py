@@ -25,7 +25,7 @@ def test_named_commands_and_options_exist(path: Path) -> None:
     """Every `ttg …` line of a code block is understood by the program's own parser as far as options go."""
     blocks = re.findall(r"^```\w*\n(.*?)^```|((?:^ {4}\S.*\n)+)", path.read_text(encoding="utf-8"), re.S | re.M)
     commands = re.findall(r"^\s*(?:\$ )?ttg ([^#\n]+)", "\n".join(a or b for a, b in blocks), re.M)
-    named = re.compile(r"[a-z]+(?: (?:build|list|check|manifest|push|pull|serve|index|show))?")
+    named = re.compile(r"[a-z]+(?: (?:build|list|check|manifest|push|pull|serve|index|show|sample|coverage))?")
     for command in {found[0] for c in commands if (found := named.match(c))}:
         result = subprocess.run(
             [sys.executable, "-m", "terminal_task_gen", *command.split(), "--help"],

@@ -19,13 +19,18 @@ RECORDS = {
     "taxonomy",
     "seeds",
     "events",
+    "harmless",
     "resources",
     "row_files",
+    "stand_ins",
+    "svg",
+    "partition",
+    "run_lock",
 }
 PORTS = {"teacher", "sandbox", "engine", "store"}
 STAGES = {"generate", "rollout", "filters", "export"}
-DRIVERS = {"teacher.client", "teacher.scripted", "sandbox.docker", "sandbox.bubblewrap", "engine.local"}
-LISTENERS = {"progress", "turn_view", "viewer"}
+DRIVERS = {"teacher.client", "teacher.scripted", "sandbox.docker", "sandbox.bubblewrap", "engine.local", "engine.ray"}
+LISTENERS = {"progress", "turn_view", "viewer", "replay"}
 STAGE_TOOLS = {"bundle", "config", "token_count", "verifier"}
 
 ALLOWED: dict[str, set[str]] = {
@@ -47,6 +52,8 @@ ALLOWED: dict[str, set[str]] = {
     "seed_import": RECORDS,
     "chunks": RECORDS | {"store"},
     "stage": RECORDS | {"engine", "store"},
+    "lookup": RECORDS | {"store"},
+    "stats": RECORDS | {"chunks", "store", "token_count", "stats"},
     **{
         stage: RECORDS | {"bundle", "config", "token_count", "verifier", stage, "teacher", "sandbox", "store"}
         for stage in STAGES
@@ -110,6 +117,7 @@ def test_only_the_composition_root_names_a_driver(path: Path) -> None:
         ("rich", {"progress", "turn_view", "cli"}),
         ("typer", {"cli"}),
         ("pyarrow", {"row_files"}),
+        ("ray", {"engine"}),
     ],
 )
 def test_third_party_libraries_stay_with_their_owner(library: str, owners: set[str]) -> None:

@@ -36,7 +36,7 @@ Counted from the shards, kept rows or not; a run may still be growing. Several r
 
   ttg stats runs/first --json | jq '.[0].streams[0].turns.mean'
 
-What generation refused, and what each gate cost, by domain and skill: ttg filter's report.json and card.
+What generation yielded by domain, mode and skill, and what each gate cost: ttg report.
 """
 
 

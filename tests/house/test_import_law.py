@@ -23,7 +23,6 @@ RECORDS = {
     "resources",
     "row_files",
     "svg",
-    "harmless",
 }
 PORTS = {"teacher", "sandbox", "engine", "store"}
 STAGES = {"generate", "rollout", "filters", "export"}

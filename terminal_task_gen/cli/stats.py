@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -85,11 +85,12 @@ def stats(
 stats.__doc__ = HELP
 
 
-def _load_renderer():  # type: ignore[no-untyped-def]  # the library's own
+def _load_renderer() -> Callable[..., bytes]:
     try:
-        return importlib.import_module("resvg_py").svg_to_bytes
+        renderer: Callable[..., bytes] = importlib.import_module("resvg_py").svg_to_bytes
     except ImportError as error:
         raise PrerequisiteError("PNG pictures need: pip install 'terminal-task-gen[png]'") from error
+    return renderer
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Every command of the documentation works: run against the scripted teacher, or parsed where it needs more than that."""
+"""Every command of the pages works: run against the scripted teacher, or parsed where it needs more than that."""
 
 from __future__ import annotations
 

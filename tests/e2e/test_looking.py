@@ -1,4 +1,4 @@
-"""`ttg stats`, `show` and `replay` on a run of the demo: true numbers, every kind of row, and hostile text that does nothing."""
+"""`ttg stats`, `show` and `replay` on a run of the demo: true numbers, every kind of row, hostile text inert."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_tables_pictures_and_page(demo: FinishedDemo, tmp_path: Path) -> None:
         assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "a/page.html").read_text()
     assert page.count("<svg") == 8 and "<script" not in page
-    assert {url for url in re.findall(r"\w+://[^'\"\s<)]+", page)} == {"http://www.w3.org/2000/svg"}
+    assert set(re.findall(r"\w+://[^'\"\s<)]+", page)) == {"http://www.w3.org/2000/svg"}
 
 
 def test_each_kind_of_row_is_shown(demo: FinishedDemo, lines: Lines) -> None:
@@ -127,7 +127,7 @@ def test_without_a_run_all_under_runs_are_searched(
 @pytest.fixture
 def hostile(demo: FinishedDemo, tmp_path: Path) -> Path:
     """The demo's run with hostile text wherever a model or a program could have put it."""
-    run = tmp_path / HOSTILE.split("<")[1][:6].strip("<>") / "runs" / "hostile"
+    run = tmp_path / "runs" / "hostile"
     shutil.copytree(demo.run, run)
     for shard, change in (("tasks", poison_task), ("trajectories", poison_trajectory)):
         path = run / shard / f"{shard}-00000.jsonl"

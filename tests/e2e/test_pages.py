@@ -57,6 +57,7 @@ def folder(demo: FinishedDemo, tmp_path: Path) -> Path:
 
 @pytest.mark.bubblewrap
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", RUN, ids=name_page)
 def test_commands_work(page: Path, folder: Path, endpoint: str) -> None:
     environment = {

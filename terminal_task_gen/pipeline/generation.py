@@ -52,13 +52,19 @@ def _digest_contents(config: Config, domains: dict[str, Domain], seeds: dict[str
 
 async def generate(run: OpenRun) -> StageFinished:
     """Requests → tasks and rejections, duplicates among the tasks, and the report of the yield."""
-    if run.config.generate.modes == ("adapt",):
-        summary = await adapt(run)
-    else:
-        summary = await _author(run)
-        await asyncio.to_thread(write_duplicates, run)
-    await asyncio.to_thread(write_yield, run)
+    adapts = run.config.generate.modes == ("adapt",)
+    summary = await (adapt(run) if adapts else _author(run))
+    await asyncio.to_thread(_conclude, run, has_duplicates=not adapts)
     return summary
+
+
+def _conclude(run: OpenRun, *, has_duplicates: bool) -> None:
+    """What is told of all shards together; of writers side by side the last one tells it."""
+    with run.directory.say_last_word() as is_last:
+        if is_last and has_duplicates:
+            write_duplicates(run)
+        if is_last:
+            write_yield(run)
 
 
 async def _author(run: OpenRun) -> StageFinished:

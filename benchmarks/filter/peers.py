@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -127,7 +126,9 @@ def main() -> None:
     cpu, wall = time.process_time(), time.monotonic()
     rows, found = PEERS[arguments.peer](arguments.run, arguments.rows)
     spent = {"cpu_sec": time.process_time() - cpu, "wall_sec": time.monotonic() - wall}
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not ru_maxrss, which remembers the program that started this one.
+    status = Path("/proc/self/status").read_text()
+    memory = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1000
     truth: dict[str, Any] = orjson.loads((arguments.run / "truth.json").read_bytes())
     wanted = truth["contaminated" if arguments.peer in ("ngrams", "datatrove") else "duplicates"]
     hits = len(set(found) & set(wanted))

@@ -22,12 +22,15 @@ Several processes may fill one run: each has a name (run_lock.py) that stands in
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
+from weakref import WeakSet
 
 import orjson
 from pydantic import ValidationError
@@ -66,16 +69,29 @@ class Damage(NamedTuple):
         return f"{self.path} line {self.line_number}: {self.why}"
 
 
+class Sealing(NamedTuple):
+    """When a shard is sealed besides by its size: what a mirror needs, since only sealed shards are uploaded."""
+
+    max_rows: float = math.inf
+    max_age_sec: float = math.inf
+    """Since its first row."""
+
+
 class ShardWriter:
     """Appends whole lines to `<folder>/<prefix>-NNNNN.jsonl.part` and seals it past `max_bytes` and on close.
 
     A part left by a killed process is taken up again, its torn tail cut off.
     """
 
-    def __init__(self, folder: Path, prefix: str, *, max_bytes: int = 256_000_000) -> None:
+    def __init__(
+        self, folder: Path, prefix: str, *, max_bytes: int = 256_000_000, sealing: Sealing | None = None
+    ) -> None:
         self._folder = folder
         self._prefix = prefix
         self._max_bytes = max_bytes
+        self._sealing = sealing or Sealing()
+        self._rows = 0
+        self._opened_at = 0.0
         self._fd: int | None = None
         self._path = folder / ""
         self._size_bytes = 0
@@ -100,7 +116,13 @@ class ShardWriter:
             os.ftruncate(self._fd, self._size_bytes)
             raise explain_os_error(error, self._path) from error
         self._size_bytes += len(line)
-        if self._size_bytes >= self._max_bytes:
+        self._rows += 1
+        if self._size_bytes >= self._max_bytes or self._rows >= self._sealing.max_rows:
+            self._seal()
+
+    def seal_if_old(self) -> None:
+        """Seal a shard whose first row is older than `sealing` allows. For a timer, since rows may stay away."""
+        if self._fd is not None and time.monotonic() - self._opened_at >= self._sealing.max_age_sec:
             self._seal()
 
     def close(self) -> None:
@@ -114,6 +136,8 @@ class ShardWriter:
             raise explain_os_error(error, path) from error
         self._path = path
         self._size_bytes = os.fstat(self._fd).st_size
+        self._rows = 0
+        self._opened_at = time.monotonic()
 
     def _cut_torn_tail(self) -> None:
         assert self._fd is not None
@@ -156,7 +180,12 @@ class RunDirectory:
     def __init__(self, path: Path, writer: Writer | None = None) -> None:
         self.path = path
         self.writer = writer or Writer()
+        self.sealing = Sealing()
+        """Of shards written from now on."""
+        self.ask_last_word: Callable[[], bool] | None = None
+        """Asked in `say_last_word` where the writers of the run do not share this folder."""
         self._lock = RunLock(path, self.writer)
+        self._writers: WeakSet[ShardWriter] = WeakSet()
 
     @property
     def config_path(self) -> Path:
@@ -219,6 +248,9 @@ class RunDirectory:
 
         Of several that work side by side it is the one that ends last; each lets go of the run here.
         """
+        if self.ask_last_word is not None:
+            yield self.ask_last_word()
+            return
         with self.hold_door():
             yield self.writer.is_alone or self._lock.list_names() == {self.writer.name}
             if not self.writer.is_alone:
@@ -239,7 +271,15 @@ class RunDirectory:
                         ShardWriter(self.path / folder, prefix).close()
 
     def open_writer(self, kind: ShardKind, *, max_bytes: int) -> ShardWriter:
-        return ShardWriter(self.path / kind.folder, f"{kind.prefix}{self.writer.tag}", max_bytes=max_bytes)
+        prefix = f"{kind.prefix}{self.writer.tag}"
+        writer = ShardWriter(self.path / kind.folder, prefix, max_bytes=max_bytes, sealing=self.sealing)
+        self._writers.add(writer)
+        return writer
+
+    def seal_old_shards(self) -> None:
+        """Of all open writers, those that `sealing` says. In their own thread."""
+        for writer in list(self._writers):
+            writer.seal_if_old()
 
     def write_file(self, path: Path, text: str) -> None:
         """Replace a small file of the run as a whole (temp file and rename)."""
@@ -273,7 +313,7 @@ class RunDirectory:
 
         One on the merits is the last whatever the order: with several writers the order of lines is not that of time.
         """
-        done = {key for key, _ in self._read_keys(accepted)}
+        done = {key for key, _ in self.read_keys(accepted)}
         final: dict[str, RecordT] = {}
         settled: set[str] = set()
         for record in self.read_records(kind, model, on_damage):
@@ -288,8 +328,8 @@ class RunDirectory:
 
     def read_done_ids(self, accepted: ShardKind, rejected: ShardKind) -> set[str]:
         """Ids that need no more work: accepted, or rejected for a cause that would not pass."""
-        done = {key for key, _ in self._read_keys(accepted)}
-        done.update(key for key, cause in self._read_keys(rejected) if cause and not POLICY[Cause(cause)].retry)
+        done = {key for key, _ in self.read_keys(accepted)}
+        done.update(key for key, cause in self.read_keys(rejected) if cause and not POLICY[Cause(cause)].retry)
         return done
 
     def find_damage(self, kind: ShardKind, model: type[Record]) -> list[Damage]:
@@ -319,10 +359,11 @@ class RunDirectory:
                 raise explain_os_error(error, path) from error
         return bin_path
 
-    def _read_keys(self, kind: ShardKind) -> Iterator[tuple[str, str | None]]:
-        for path in self.list_shards(kind):
+    def read_keys(self, kind: ShardKind, shards: Sequence[Path] | None = None) -> Iterator[tuple[str, str | None]]:
+        """Id and cause (of a rejection) of every usable line of these shards, by default of all of the kind."""
+        for path in self.list_shards(kind) if shards is None else shards:
             for _, line in _read_whole_lines(path):
-                parsed = _parse_key(line, kind)
+                parsed = parse_key(line, kind)
                 if parsed is not None:
                     yield parsed
 
@@ -368,7 +409,8 @@ def _read_whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line
 
 
-def _parse_key(line: bytes, kind: ShardKind) -> tuple[str, str | None] | None:
+def parse_key(line: bytes, kind: ShardKind) -> tuple[str, str | None] | None:
+    """Id and cause on a line; None for a damaged one."""
     try:
         data = orjson.loads(line)
         key = _dig(data, kind.key)

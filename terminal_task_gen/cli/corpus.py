@@ -67,9 +67,8 @@ def filter_run(
     if explain is not None:
         finish(_explain(config, explain))
         return
-    finish(
-        drive(config, [pipeline.filter_corpus], where=Where(engine=engine, address=address)), summary_of=config.run_dir
-    )
+    code = drive(config, [pipeline.filter_corpus], where=Where(engine=engine, address=address))
+    finish(code, summary_of=config)
 
 
 filter_run.__doc__ = HELP

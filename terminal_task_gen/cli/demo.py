@@ -48,7 +48,9 @@ def demo(
     sandbox: Annotated[
         str, typer.Option(help="bubblewrap, docker or auto.", rich_help_panel=options.HOW)
     ] = "bubblewrap",
-    output_dir: Annotated[Path, typer.Option(help="Folder of all runs.", rich_help_panel=options.WHERE)] = Path("runs"),
+    output_dir: Annotated[
+        str, typer.Option(help="Folder of all runs, or a URL: s3://bucket/runs.", rich_help_panel=options.WHERE)
+    ] = "runs",
     name: Annotated[str | None, typer.Option(help="Name of the run.", rich_help_panel=options.WHERE)] = None,
     engine: options.EngineOption = "local",
     address: options.Address = None,
@@ -74,7 +76,7 @@ def demo(
         resume="the same command again",
         where=Where(engine=engine, address=address),
     )
-    finish(code, summary_of=config.run_dir)
+    finish(code, summary_of=config)
 
 
 demo.__doc__ = HELP

@@ -1,6 +1,7 @@
 """Runs stages for a command: progress, Ctrl-C, exit codes.
 
-Exit codes: 0 all done; 1 items are owed (run the command again); 2 something for the user to mend; 130 interrupted.
+Exit codes: 0 all done; 1 items are owed, or not all is uploaded (run the command again); 2 something for the user to
+mend; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import typer
@@ -50,7 +50,7 @@ def drive(
 
     `resume` is what to tell a user who wants to go on; by default the run's own configuration. `watch` shows turns.
     """
-    resume = resume or f"ttg run {config.run_dir}/config.yaml, or the same command again"
+    resume = resume or f"ttg run {config.run_place}/config.yaml, or the same command again"
     console = Console(stderr=True)
     with ProgressView(console) as view:
         try:
@@ -61,7 +61,7 @@ def drive(
             return INTERRUPTED
 
 
-def finish(code: int, *, summary_of: Path | None = None) -> None:
+def finish(code: int, *, summary_of: Config | None = None) -> None:
     """Leave the command with its exit code; before, show the run's funnel unless it was interrupted."""
     if summary_of is not None and code != INTERRUPTED:
         print_summary(summary_of)
@@ -71,20 +71,27 @@ def finish(code: int, *, summary_of: Path | None = None) -> None:
 
 async def _drive(config: Config, steps: Sequence[Step], listener: Listener, resume: str, where: Where) -> int:
     engine = make_engine(where.engine, where.address)
-    owed = 0
     async with open_run(config, listener, engine, partition=where.partition) as run:
-        restore = _catch_signals(engine, listener)
-        try:
-            for step in steps:
-                summary = await step(run)
-                owed += summary.owed
-                if engine.draining:
-                    listener(Notice(f"stopped; to go on: {resume}"))
-                    return INTERRUPTED
-        finally:
-            restore()
-        if run.damages:
-            return MEND
+        code = await _take_steps(run, steps, listener, resume)
+    if code == 0 and run.syncer is not None and run.syncer.pending.files:
+        return OWED
+    return code
+
+
+async def _take_steps(run: OpenRun, steps: Sequence[Step], listener: Listener, resume: str) -> int:
+    owed = 0
+    restore = _catch_signals(run.engine, listener)
+    try:
+        for step in steps:
+            summary = await step(run)
+            owed += summary.owed
+            if run.engine.draining:
+                listener(Notice(f"stopped; to go on: {resume}"))
+                return INTERRUPTED
+    finally:
+        restore()
+    if run.damages:
+        return MEND
     if owed:
         listener(Notice(f"{owed} items are owed (teacher or sandbox trouble); to go on: {resume}"))
         return OWED

@@ -82,8 +82,8 @@ def generate(
         finish(show_preview(resolved, preview))
         return
     code = drive(resolved, [pipeline.generate], where=Where(options.read_partition(partition), engine, address))
-    typer.echo(f"tasks: {resolved.run_dir}/tasks   yield: ttg report {resolved.run_dir}")
-    typer.echo(f"next: ttg rollout {resolved.run_dir}")
+    typer.echo(f"tasks: {resolved.run_place}/tasks   yield: ttg report {resolved.run_place}")
+    typer.echo(f"next: ttg rollout {resolved.run_place}")
     finish(code)
 
 

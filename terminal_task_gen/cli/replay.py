@@ -56,7 +56,7 @@ def replay(
 replay.__doc__ = HELP
 
 
-def _find_recording(trajectory: str, run: Path | None) -> Path:
+def _find_recording(trajectory: str, run: str | None) -> Path:
     if trajectory.endswith(".cast"):
         return Path(trajectory)
     if not trajectory.replace("-", "").replace("_", "").isalnum():

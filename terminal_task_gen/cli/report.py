@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +15,7 @@ from terminal_task_gen.cli import options
 from terminal_task_gen.cli.drive import MEND
 from terminal_task_gen.generate.yield_records import Reason, Slice, YieldReport
 from terminal_task_gen.generate.yields import list_least
+from terminal_task_gen.pipeline.places import fetch_run
 from terminal_task_gen.records import Usage
 from terminal_task_gen.store import Damage
 
@@ -47,7 +47,7 @@ def report(
 ) -> None:
     """See HELP."""
     damages: list[Damage] = []
-    found = pipeline.read_yield(run, damages.append)
+    found = pipeline.read_yield(fetch_run(run, [], options.tell), damages.append)
     if as_json:
         typer.echo(found.model_dump_json(indent=1))
     else:
@@ -61,7 +61,7 @@ def report(
 report.__doc__ = HELP
 
 
-def _print(found: YieldReport, run: Path, skills: int) -> None:
+def _print(found: YieldReport, run: str, skills: int) -> None:
     console = Console()
     if not found.total.requested:
         console.print(f"no request of {run} has ended yet", highlight=False)

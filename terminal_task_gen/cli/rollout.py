@@ -77,7 +77,7 @@ def rollout(
         raise UsageError("--watch shows what happens on this machine; leave out --engine")
     where = Where(options.read_partition(partition), engine, address)
     code = drive(config, [partial(pipeline.rollout, only=task or ())], watch=watch, where=where)
-    typer.echo(f"trajectories: {config.run_dir}/trajectories   next: ttg filter {config.run_dir}")
+    typer.echo(f"trajectories: {config.run_place}/trajectories   next: ttg filter {config.run_place}")
     finish(code)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,12 +18,14 @@ HELP = """Generate, roll out and filter, as one configuration says. Stopped or k
 
   ttg run runs/first/config.yaml          # repeat or resume a run from its own folder
 
+  ttg run configs/quickstart.yaml --output-dir s3://my-bucket/runs       # on an object store: docs/storage.md
+
   ttg run my.yaml --engine ray --sandbox docker     # on a cluster whose nodes share the folder
 """
 
 
 def run(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML configuration.", show_default=False)],
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="YAML configuration.", show_default=False)],
     base_url: options.BaseUrl = None,
     model: options.Model = None,
     api_key_env: options.ApiKeyEnv = None,
@@ -52,13 +53,13 @@ def run(
         teacher__cache=False if no_cache else None,
         sandbox__driver=sandbox,
     )
-    resolved = options.load_new_config(config, flags, override)
+    resolved = options.load_new_config(options.fetch_config(config, override), flags, override)
     code = drive(
         resolved,
         [pipeline.generate, pipeline.rollout, pipeline.filter_corpus],
         where=Where(engine=engine, address=address),
     )
-    finish(code, summary_of=resolved.run_dir)
+    finish(code, summary_of=resolved)
 
 
 run.__doc__ = HELP

@@ -19,6 +19,7 @@ from terminal_task_gen.identity import STAGE_SHARDS, read_identity
 from terminal_task_gen.partition import WHOLE, Partition
 from terminal_task_gen.pipeline.image_supply import bring_images
 from terminal_task_gen.pipeline.spending import list_limits
+from terminal_task_gen.pipeline.syncing import Syncer, hold_directory
 from terminal_task_gen.progress import EventLog, tell_all
 from terminal_task_gen.records import Record, Usage
 from terminal_task_gen.run_lock import Writer
@@ -89,6 +90,8 @@ class OpenRun:
     """The part of the items that is this process's."""
     brings_images: bool = False
     """Images that the engine lacks are pulled or built before they are needed."""
+    syncer: Syncer | None = None
+    """Of a run at a URL."""
 
     def report_damage(self, damage: Damage) -> None:
         if str(damage) not in self.damages:
@@ -117,15 +120,18 @@ class OpenRun:
 async def open_run(
     config: Config, listener: Listener, engine: Engine, *, partition: Partition = WHOLE
 ) -> AsyncIterator[OpenRun]:
-    """Hold the run's directory, for one partition beside the others; let go at the end, whatever happened."""
-    directory = RunDirectory(config.run_dir, _name_writer(partition, engine))
-    directory.lock()
-    log = EventLog(directory.events_path)
-    try:
-        yield OpenRun(config, directory, engine, tell_all(log, listener), {}, partition)
-    finally:
-        log.close()
-        directory.unlock()
+    """Hold the run's directory, wherever it lies, for one partition beside the others; let go at the end."""
+    if config.run_url and isinstance(engine, Cluster):
+        raise UsageError(
+            f"the nodes of a cluster need a folder that all share, and {config.run_url} is none; "
+            "run ttg on each node with --partition i/n instead"
+        )
+    async with hold_directory(config, _name_writer(partition, engine), listener, engine) as (directory, syncer):
+        log = EventLog(directory.events_path)
+        try:
+            yield OpenRun(config, directory, engine, tell_all(log, listener), {}, partition, syncer=syncer)
+        finally:
+            log.close()
 
 
 def _name_writer(partition: Partition, engine: Engine) -> Writer:

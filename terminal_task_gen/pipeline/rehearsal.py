@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from terminal_task_gen.config import Config
+from terminal_task_gen.config import Config, StorageConfig
 
 
 @contextmanager
@@ -25,6 +25,7 @@ def rehearse(config: Config, *, count: int) -> Iterator[Config]:
         yield config.model_copy(
             update={
                 "output_dir": Path(folder),
+                "storage": StorageConfig(),
                 "generate": generate,
                 "teacher": config.teacher.model_copy(update={"cache_dir": cache_dir}),
             }

@@ -20,6 +20,7 @@ RECORDS = {
     "seeds",
     "events",
     "harmless",
+    "places",
     "resources",
     "row_files",
     "stand_ins",
@@ -51,6 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     "seed_lint": RECORDS | {"taxonomy_lint"},
     "seed_import": RECORDS,
     "chunks": RECORDS | {"store"},
+    "mirror": RECORDS | {"config", "mirror", "run_lock", "store"},
     "stage": RECORDS | {"engine", "store"},
     "lookup": RECORDS | {"store"},
     "stats": RECORDS | {"chunks", "store", "token_count", "stats"},
@@ -117,6 +119,7 @@ def test_only_the_composition_root_names_a_driver(path: Path) -> None:
         ("rich", {"progress", "turn_view", "cli"}),
         ("typer", {"cli"}),
         ("pyarrow", {"row_files"}),
+        ("fsspec", {"mirror"}),
         ("ray", {"engine"}),
     ],
 )

@@ -39,6 +39,8 @@ from terminal_task_gen.viewer.schema import open_for_writing, remove_index
 from terminal_task_gen.viewer.writing import IndexWriter
 
 POLL_SEC = 1.0
+MAX_RESTARTS = 3
+"""In a row, of an index that cannot be gone on with; then the cause is no damaged cache (a full disk)."""
 COMMIT_SEC = 2.0
 POOL_FROM_BYTES = 64_000_000
 """Less than this is not worth starting processes for."""
@@ -56,7 +58,8 @@ class Builder:
     def __init__(self, run: RunDirectory, index: Path) -> None:
         self._run = run
         self._index = index
-        self._writer = IndexWriter(open_for_writing(index))
+        self._connection = open_for_writing(index)
+        self._writer = IndexWriter(self._connection)
         self._began = time.monotonic()
         self._done_bytes = self._total_bytes = 0
 
@@ -80,6 +83,10 @@ class Builder:
             self._index_shards(pending, pool)
             self._index_corpus(corpus_files, corpus, stale, pool)
         return True
+
+    def close(self) -> None:
+        """What was not committed is forgotten."""
+        self._connection.close()
 
     def _index_shards(self, pending: Sequence[Pending], pool: Executor | None) -> None:
         numbers: dict[Path, int] = {}
@@ -155,18 +162,25 @@ def follow(run: RunDirectory, folder: Path, *, once: bool = False) -> None:
     """Build, and go on until standard input ends. Raises what is a bug."""
     index = folder / INDEX
     builder: Builder | None = None
+    restarts = 0
     while True:
         try:
             builder = builder or Builder(run, index)
             builder.catch_up()
-        except (Replaced, sqlite3.DatabaseError):
-            # A cache: what cannot be gone on with is made anew.
+            restarts = 0
+        except (Replaced, sqlite3.DatabaseError, OSError) as error:
+            if builder is not None:
+                builder.close()
             builder = None
-            remove_index(index)
-            continue
-        except OSError:
-            builder = None  # a file was sealed or replaced under our hands; look again
-        if once or wait_for_end(POLL_SEC):
+            if not isinstance(error, OSError):
+                # A cache: what cannot be gone on with is made anew.
+                restarts += 1
+                if restarts > MAX_RESTARTS:
+                    raise
+                remove_index(index)
+                continue
+            # A file was sealed or replaced under our hands: look again.
+        if (once and builder is not None) or wait_for_end(POLL_SEC):
             return
 
 

@@ -174,14 +174,13 @@ def extract_ruling(line: bytes) -> RulingFacts:
 
 
 def _list_trajectory_texts(row: dict[str, Any], verdict: dict[str, Any]) -> Iterator[str]:
+    """What the teacher said; its commands stand in its replies."""
     for messages in (*_get_list(row, "earlier"), _get_list(row, "messages")):
         for message in messages if isinstance(messages, list) else ():
             if isinstance(message, dict) and message.get("role") == "assistant":
                 yield _get_text(message, "content", -1)
-                yield _get_text(message, "reasoning", -1)
-    for step in _get_list(row, "steps"):
-        for command in _get_list(step, "commands") if isinstance(step, dict) else ():
-            yield _get_text(command, "keystrokes", -1) if isinstance(command, dict) else ""
+                if message.get("reasoning"):
+                    yield _get_text(message, "reasoning", -1)
     for test in _get_list(verdict, "tests"):
         if isinstance(test, dict) and test.get("status") != "passed":
             yield _get_text(test, "name", -1)

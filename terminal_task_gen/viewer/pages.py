@@ -7,6 +7,7 @@ import binascii
 import contextlib
 import re
 from typing import Any
+from urllib.parse import quote
 
 from terminal_task_gen.viewer.cuts import (
     USAGE,
@@ -85,7 +86,7 @@ def show_trajectory(index: RunIndex, row_id: str, *, text_bytes: int, turn: int 
             "columns": recording.columns,
             "rows": recording.rows,
             "cut": recording.cut,
-            "url": f"/api/runs/{index.name}/trajectories/{row_id}/recording",
+            "url": f"/api/runs/{quote(index.name, safe='')}/trajectories/{quote(row_id, safe='')}/recording",
         },
         "neighbours": {"attempts": _list_attempts(index, table, number)},
         "note": note.model_dump(mode="json") if note else None,

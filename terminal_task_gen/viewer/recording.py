@@ -1,7 +1,8 @@
 """A recording's size and length, and at which second each turn's keys show in it.
 
 The recording has no marks of turns, but the terminal echoes what is typed: the first line of a turn's keys is sought
-in the output, in order. A turn whose keys leave no echo (a single control key) begins where the turn before it does.
+in the output, in order. A turn whose keys leave no echo (a single control key) begins where the turn before it does;
+one that types nothing has no time of its own and begins where the next one does.
 """
 
 from __future__ import annotations
@@ -92,6 +93,13 @@ def find_turn_starts(recording: Recording, turns: Sequence[Sequence[str]]) -> li
                 break
         starts.append(last)
         at = _pass_over(recording.text, keys, at)
+    if last is None:
+        return starts
+    following = max(recording.seconds, last)
+    for place in reversed(range(len(starts))):
+        if not any(turns[place]):
+            starts[place] = following
+        following = starts[place] if starts[place] is not None else following
     return starts
 
 

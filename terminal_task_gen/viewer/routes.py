@@ -56,7 +56,7 @@ class Routes:
         self._large = asyncio.Semaphore(2)
 
     def add_to(self, app: web.Application) -> None:
-        run = "/api/runs/{run}"
+        run = "/api/runs/{run:[^/]+}"
         app.add_routes(
             [
                 web.get("/", self.get_index),
@@ -66,14 +66,14 @@ class Routes:
                 web.get(run, self.get_run),
                 web.get(f"{run}/funnel", self.get_funnel),
                 web.get(f"{run}/trajectories", self.get_trajectories),
-                web.get(f"{run}/trajectories/{{id}}", self.get_trajectory),
-                web.get(f"{run}/trajectories/{{id}}/recording", self.get_recording),
+                web.get(f"{run}/trajectories/{{id:[^/]+}}", self.get_trajectory),
+                web.get(f"{run}/trajectories/{{id:[^/]+}}/recording", self.get_recording),
                 web.get(f"{run}/tasks", self.get_tasks),
-                web.get(f"{run}/tasks/{{id}}", self.get_task),
+                web.get(f"{run}/tasks/{{id:[^/]+}}", self.get_task),
                 web.get(f"{run}/diff", self.get_diff),
                 web.get(f"{run}/notes", self.get_notes),
-                web.get(f"{run}/notes/{{id}}", self.get_note),
-                web.put(f"{run}/notes/{{id}}", self.put_note),
+                web.get(f"{run}/notes/{{id:[^/]+}}", self.get_note),
+                web.put(f"{run}/notes/{{id:[^/]+}}", self.put_note),
             ]
         )
 

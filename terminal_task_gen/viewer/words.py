@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 MAX_WORD = 40
 MAX_WORDS_A_ROW = 20_000
@@ -23,21 +24,23 @@ _TO_WORDS = bytes(code if chr(code).isalnum() and code < 128 else 32 for code in
 
 def collect_words(texts: Iterable[str]) -> str:
     """Each word of the texts once, parted by spaces; escapes of JSON strings end a word."""
+    plain: list[str] = []
     found: set[str] = set()
     left = MAX_TEXT_CHARACTERS
     for text in texts:
-        piece = text[:left].replace("\\n", " ").replace("\\t", " ")
+        piece = text if len(text) <= left else text[:left]
         left -= len(piece)
-        found.update(_split(piece))
-        if left <= 0 or len(found) > MAX_WORDS_A_ROW:
-            break
-    return " ".join({word[:MAX_WORD] for word in list(found)[:MAX_WORDS_A_ROW]})
+        if piece.isascii():
+            plain.append(piece)
+        else:
+            found.update(_WORD.findall(_end_words(piece).lower()))
+    # All at once: a row has many short texts.
+    found.update(_end_words(" ".join(plain)).encode().translate(_TO_WORDS).decode().split())
+    return " ".join({word[:MAX_WORD] for word in islice(found, MAX_WORDS_A_ROW)})
 
 
-def _split(text: str) -> list[str]:
-    if text.isascii():
-        return text.encode().translate(_TO_WORDS).decode().split()
-    return _WORD.findall(text.lower())
+def _end_words(text: str) -> str:
+    return text.replace("\\n", " ").replace("\\t", " ")
 
 
 @dataclass(frozen=True)

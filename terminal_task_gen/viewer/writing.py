@@ -30,6 +30,7 @@ class IndexWriter:
         self._words: dict[str, dict[str, int]] = defaultdict(dict)
         for kind, code, text in connection.execute("SELECT kind, code, text FROM word"):
             self._words[kind][text] = code
+        self._new_words: list[tuple[str, int, str]] = []
         self._columns: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         self._first = {kind: self._count_rows(kind) for kind in DTYPES}
         self._has_failures = connection.execute("SELECT 1 FROM failure LIMIT 1").fetchone() is not None
@@ -41,6 +42,8 @@ class IndexWriter:
         """Make what was added since `begin` seen by readers, as a new revision."""
         for kind in list(self._columns):
             self._append_segment(kind)
+        self._db.executemany("INSERT INTO word VALUES(?, ?, ?)", self._new_words)
+        self._new_words.clear()
         revision = (self.get_meta("revision") or 0) + 1
         self.set_meta(revision=revision, **meta)
         self._db.execute("COMMIT")
@@ -243,7 +246,7 @@ class IndexWriter:
     def _add_word(self, kind: str, text: str) -> int:
         code = len(self._words[kind]) + 1
         self._words[kind][text] = code
-        self._db.execute("INSERT INTO word VALUES(?, ?, ?)", (kind, code, text))
+        self._new_words.append((kind, code, text))
         return code
 
     def _encode_set(self, reasons: Sequence[str]) -> int:

@@ -34,7 +34,8 @@ async function navigate() {
   scrolls.set(app.hash, scrollY);
   app.hash = location.hash;
   const next = route.read();
-  const same = app.view?.update && next.page === app.route.page && next.run === app.route.run && next.id === app.route.id;
+  const same =
+    app.view?.update && next.page === app.route.page && next.run === app.route.run && next.id === app.route.id;
   app.route = next;
   drawBar(app);
   if (same) return app.view.update(next);
@@ -48,7 +49,14 @@ async function show(next, intent) {
   app.abort = new AbortController();
   const { signal } = app.abort;
   const root = h("div", { class: `view view-${next.page}` });
-  const context = { root, route: next, runs: app.runs, signal, run: app.runs.find((one) => one.run === next.run) ?? null, setTitle };
+  const context = {
+    root,
+    route: next,
+    runs: app.runs,
+    signal,
+    run: app.runs.find((one) => one.run === next.run) ?? null,
+    setTitle,
+  };
   try {
     const build = chooseView(next);
     if (!build || (next.run !== null && !context.run)) throw new Error(`There is nothing at ${plain(location.hash)}.`);
@@ -88,8 +96,13 @@ function setTitle(...parts) {
 
 function troubled(failure) {
   setTitle("Trouble");
-  return h("section", { class: "trouble", role: "alert" }, h("h1", null, "This cannot be shown"), h("p", null, failure.message),
-    h("p", null, h("button", { type: "button", on: { click: () => show(route.read(), "follow") } }, "Try again")));
+  return h(
+    "section",
+    { class: "trouble", role: "alert" },
+    h("h1", null, "This cannot be shown"),
+    h("p", null, failure.message),
+    h("p", null, h("button", { type: "button", on: { click: () => show(route.read(), "follow") } }, "Try again")),
+  );
 }
 
 /** A run changed on disk: its head, the bar, and the view if it shows that run. */
@@ -122,7 +135,14 @@ async function start() {
   app.hash = location.hash;
   drawBar(app);
   await show(app.route, "return");
-  listen({ changed: onChanged, state: (live) => { app.live = live; drawBar(app); if (live === "lost") say("The server does not answer."); } });
+  listen({
+    changed: onChanged,
+    state: (live) => {
+      app.live = live;
+      drawBar(app);
+      if (live === "lost") say("The server does not answer.");
+    },
+  });
 }
 
 start();

@@ -2,9 +2,25 @@
 
 const NAMES = new Map(
   Object.entries({
-    "\u00ad": "SHY", "\u061c": "ALM", "\u200b": "ZWSP", "\u200e": "LRM", "\u200f": "RLM", "\u2028": "LS", "\u2029": "PS",
-    "\u202a": "LRE", "\u202b": "RLE", "\u202c": "PDF", "\u202d": "LRO", "\u202e": "RLO", "\u2060": "WJ",
-    "\u2066": "LRI", "\u2067": "RLI", "\u2068": "FSI", "\u2069": "PDI", "\ufeff": "BOM", "\u007f": "␡",
+    "\u00ad": "SHY",
+    "\u061c": "ALM",
+    "\u200b": "ZWSP",
+    "\u200e": "LRM",
+    "\u200f": "RLM",
+    "\u2028": "LS",
+    "\u2029": "PS",
+    "\u202a": "LRE",
+    "\u202b": "RLE",
+    "\u202c": "PDF",
+    "\u202d": "LRO",
+    "\u202e": "RLO",
+    "\u2060": "WJ",
+    "\u2066": "LRI",
+    "\u2067": "RLI",
+    "\u2068": "FSI",
+    "\u2069": "PDI",
+    "\ufeff": "BOM",
+    "\u007f": "␡",
   }),
 );
 
@@ -52,7 +68,10 @@ function markOdd(found) {
   const mark = document.createElement("span");
   mark.className = "odd";
   mark.textContent = nameOdd(found);
-  mark.title = [...found].slice(0, 12).map((one) => `U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`).join(" ");
+  mark.title = [...found]
+    .slice(0, 12)
+    .map((one) => `U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`)
+    .join(" ");
   return mark;
 }
 

@@ -41,7 +41,12 @@ export function shorten(events, limit) {
     last = Math.max(last, time);
     return [last - taken, kind, data];
   });
-  return { events: shortened, length: last - taken, toPlayer: (time) => along(knots, time, 0, 1), toRecording: (time) => along(knots, time, 1, 0) };
+  return {
+    events: shortened,
+    length: last - taken,
+    toPlayer: (time) => along(knots, time, 0, 1),
+    toRecording: (time) => along(knots, time, 1, 0),
+  };
 }
 
 /** The other time of a point: on the last knot at or before it, moved on by what has passed since, at most to the next knot. */

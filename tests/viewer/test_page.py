@@ -55,7 +55,7 @@ async def get_seconds(reader: Reader) -> float:
 
 async def wait_for_seconds(reader: Reader, seconds: float) -> None:
     await reader.page.wait_for_function(
-        "(wanted) => Math.abs(document.querySelector('.stage-clock').dataset.seconds - wanted) < 0.05", arg=seconds
+        "(wanted) => Math.abs(document.querySelector('.stage-clock')?.dataset.seconds - wanted) < 0.05", arg=seconds
     )
 
 
@@ -120,9 +120,9 @@ async def test_a_turn_takes_the_player_to_its_time(reader: Reader, watched: Watc
 async def test_playing_moves_through_the_turns(reader: Reader, watched: WatchedRun) -> None:
     await open_watched(reader, watched)
     await reader.ask(
-        "window.lit = []; new MutationObserver((changes) => changes.forEach(({ target }) => target.matches('.turn.current')"
-        " && window.lit.push(Number(target.dataset.turn)))).observe(document.querySelector('.turns'),"
-        " { subtree: true, attributeFilter: ['class'] })"
+        "window.lit = []; new MutationObserver((changes) => changes.forEach(({ target }) =>"
+        " target.matches('.turn.current') && window.lit.push(Number(target.dataset.turn))))"
+        ".observe(document.querySelector('.turns'), { subtree: true, attributeFilter: ['class'] })"
     )
     await reader.page.get_by_label("Speed").select_option("2")
     await reader.page.get_by_role("button", name="▶ Play").click()
@@ -230,7 +230,8 @@ async def test_waits_are_shortened_and_times_go_both_ways(reader: Reader) -> Non
         const { shorten } = await import('/page/timeline.js');
         const line = shorten(events, 2);
         return [line.events.map((event) => event[0]), line.length, events.map(([time]) => line.toPlayer(time)),
-          events.map(([time]) => line.toRecording(line.toPlayer(time))), line.toPlayer(30), shorten(events, null).length];
+          events.map(([time]) => line.toRecording(line.toPlayer(time))), line.toPlayer(30),
+          shorten(events, null).length];
     }"""
     events = [[1.0, "o", ""], [1.5, "o", ""], [41.5, "o", ""], [42.0, "o", ""], [100.0, "o", ""]]
     times, length, to_player, back, within, plain = await reader.ask(script, events)

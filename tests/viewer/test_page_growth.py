@@ -31,7 +31,11 @@ async def test_rows_come_in_without_taking_focus_or_place(run: RunDirectory) -> 
             tried.write(make_sample_trajectory(task))
 
     grow(0, 24)
-    async with open_browser() as browser, open_viewer([run.path]) as viewer, open_reader(browser, viewer.entrance) as reader:
+    async with (
+        open_browser() as browser,
+        open_viewer([run.path]) as viewer,
+        open_reader(browser, viewer.entrance) as reader,
+    ):
         page = reader.page
         await expect(page.locator(".live.writing")).to_have_text("growing")
         await expect(page.locator(".funnel").get_by_role("row", name="Trajectories")).to_contain_text("24")
@@ -47,7 +51,8 @@ async def test_rows_come_in_without_taking_focus_or_place(run: RunDirectory) -> 
         assert await reader.ask("[scrollY, document.activeElement.dataset.key]") == [place, opened]
         # Sorted the other way, new rows would push what is being read: they are offered instead.
         await reader.go("#/growing/trajectories?sort=-order", ".row-link")
-        await expect(page.locator(".row-link").first).to_have_attribute("data-key", f"row-{make_sample_trajectory(make_sample_task(39)).id}")
+        newest = make_sample_trajectory(make_sample_task(39)).id
+        await expect(page.locator(".row-link").first).to_have_attribute("data-key", f"row-{newest}")
         await page.get_by_role("searchbox").fill("Adds")
         await page.get_by_role("searchbox").fill("")
         await expect(page.locator(".list-state")).to_have_text("40 trajectories")

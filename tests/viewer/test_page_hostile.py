@@ -1,4 +1,4 @@
-"""A run whose every text means harm: scripts, escapes, bidi controls, a line of 50 MB. The page shows it and does nothing."""
+"""A run whose every text means harm: scripts, escapes, bidi controls, a line of 50 MB. It is shown and does nothing."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ EVIL = (
 )
 LONG = "A" * 50_000_000
 SEEN = "the teacher saw this"
+INVISIBLE = r"/[\u202a-\u202e\u2066-\u2069\u001b\u0000]/"
+"""What must not reach the page as it is, as a JavaScript expression."""
 
 
 def spoil(value: Any, key: str = "") -> Any:
@@ -49,17 +51,13 @@ def spoil_run(watched: WatchedRun) -> None:
 
 
 async def check_harmless(reader: Reader, name: str) -> None:
-    """What the texts wanted has not come to be, and they are seen."""
-    assert await reader.ask("window.owned === undefined && !document.querySelector('main img, main script, main style')")
+    """What the texts wanted has not come to be, and nothing invisible is left in text, title or attributes."""
+    assert await reader.ask("window.owned === undefined && !document.querySelector('main img, main script')")
     assert await reader.ask("document.scrollingElement.scrollWidth <= innerWidth"), name
-    assert not set(await reader.page.title()) & set("\u202e\u2066\x1b\x00"), name
-    left_over = await reader.ask(
-        "[...document.querySelectorAll('main, header, dialog')].some((part) => /[\\u202a-\\u202e\\u2066-\\u2069\\u001b\\u0000]/.test(part.textContent))"
-    )
-    assert not left_over, name
+    assert not await reader.ask(f"{INVISIBLE}.test(document.body.textContent + document.title)"), name
     attributes = await reader.ask(
         "[...document.querySelectorAll('main *')].flatMap((one) => ['title', 'aria-label', 'placeholder']"
-        ".map((name) => one.getAttribute(name) ?? '')).filter((text) => /[\\u202a-\\u202e\\u2066-\\u2069\\u001b]/.test(text))"
+        f".map((name) => one.getAttribute(name) ?? '')).filter((text) => {INVISIBLE}.test(text))"
     )
     assert not attributes, (name, attributes[:3])
 
@@ -98,8 +96,8 @@ async def check_long_line(reader: Reader) -> None:
     await expect(screen).to_contain_text(SEEN)
     assert len(await screen.inner_text()) < 10_000
     await screen.get_by_role("button", name="Show more").click()
-    assert 10_000 < len(await screen.inner_text()) + 20_000
-    await expect(screen.locator(".more").last).to_be_visible()
+    await expect(screen).to_contain_text("Show less")
+    assert len(await screen.inner_text()) < 50_000
 
 
 async def check_marks(reader: Reader, trajectory: str) -> None:

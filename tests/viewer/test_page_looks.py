@@ -1,4 +1,4 @@
-"""Every view in light and dark, wide and narrow: nothing serious for axe, nothing wider than the window, a picture kept."""
+"""Every view in light and dark, wide and narrow: nothing serious for axe, nothing wider than the window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run to look at: sample rows, and one task with two attempts of four turns that were recorded and part at the third."""
+"""A run to look at: sample rows, and a task with two recorded attempts of four turns, which part at the third."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ function sides({ left, right }, run, rightRun) {
     { name: "Turns", numeric: true, cell: (row) => count(row.head.turns) },
     { name: "Tokens", numeric: true, cell: (row) => short(row.head.tokens) },
     { name: "Time", numeric: true, cell: (row) => duration(row.head.seconds) },
-    { name: "Stopped", cell: (row) => inline(row.head.stop_reason, 60) },
+    { name: "Stopped", wide: true, cell: (row) => inline(row.head.stop_reason, 60) },
     { name: "Filter", cell: (row) => dropBadge(row.head.drop) },
   ];
   columns[0].name = h("span", { class: "unseen" }, "Side");

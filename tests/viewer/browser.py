@@ -52,7 +52,8 @@ class Reader:
         page.on("request", lambda request: self._check_origin(request.url))
 
     def _hear(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
+        # 503: the index is being built, the page asks again.
+        if kind in ("error", "warning") and "status of 503" not in text:
             self.troubles.append(f"console {kind}: {text}")
 
     def _check_origin(self, url: str) -> None:

@@ -16,6 +16,7 @@ import { showTask } from "./task.js";
 import { showTrajectory } from "./trajectory.js";
 
 const main = document.getElementById("main");
+const WAIT_MS = 200;
 const scrolls = new Map();
 const app = { runs: [], route: route.read(), view: null, abort: null, hash: location.hash };
 
@@ -60,7 +61,7 @@ async function show(next, intent) {
   try {
     const build = chooseView(next);
     if (!build || (next.run !== null && !context.run)) throw new Error(`There is nothing at ${plain(location.hash)}.`);
-    const waiting = setTimeout(() => main.setAttribute("aria-busy", "true"), 150);
+    const waiting = setTimeout(() => wait(context.run), WAIT_MS);
     const view = await build(context).finally(() => clearTimeout(waiting));
     if (signal.aborted) return view?.leave?.();
     app.view = view;
@@ -71,6 +72,17 @@ async function show(next, intent) {
   }
   main.removeAttribute("aria-busy");
   arrive(intent);
+}
+
+/** What is shown stays until the next page is there; only before the first, or while a run is read for the first time, it is said why. */
+function wait(run) {
+  main.setAttribute("aria-busy", "true");
+  if (run && run.index.state !== "building" && main.querySelector(".view")) return;
+  const why =
+    run?.index.state === "building"
+      ? "This run is being read for the first time: an index is made of it."
+      : "Loading …";
+  main.replaceChildren(h("p", { class: "nothing" }, why));
 }
 
 /** A page that was gone to begins at its heading; one that was come back to is where it was left. */
@@ -134,7 +146,6 @@ async function start() {
   app.route = route.read();
   app.hash = location.hash;
   drawBar(app);
-  await show(app.route, "return");
   listen({
     changed: onChanged,
     state: (live) => {
@@ -143,6 +154,7 @@ async function start() {
       if (live === "lost") say("The server does not answer.");
     },
   });
+  await show(app.route, "return");
 }
 
 start();

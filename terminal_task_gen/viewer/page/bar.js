@@ -66,12 +66,13 @@ function places(route, head) {
       name,
       number === null ? null : h("span", { class: "number" }, count(number)),
     );
-  const { tasks, rejected, trajectories } = head.counts;
+  // Not counted yet while the index is built for the first time.
+  const { tasks = null, rejected = 0, trajectories = null } = head.counts ?? {};
   return h(
     "nav",
     { class: "places", "aria-label": "Run" },
     entry("run", "Overview", null),
-    entry("tasks", "Tasks", tasks + rejected),
+    entry("tasks", "Tasks", tasks === null ? null : tasks + rejected),
     entry("trajectories", "Trajectories", trajectories),
   );
 }

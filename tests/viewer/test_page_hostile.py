@@ -104,7 +104,7 @@ async def check_marks(reader: Reader, trajectory: str) -> None:
     """What cannot be seen is marked; the recording plays to its end and changes nothing around it."""
     await reader.go(f"#/hostile/trajectories/{trajectory}?turn=4", ".ap-term-text")
     marks = set(await reader.page.locator("#turn-2 .odd").all_inner_texts())
-    assert {"RLO", "LRI", "ZWSP", "␀", "␛[31;2J", "U+009B", "U+E0041"} <= marks, marks
+    assert {"RLO", "LRI", "ZWSP", "NUL", "ESC[31;2J", "U+009B", "U+E0041"} <= marks, marks
     title = await reader.page.title()
     await reader.page.get_by_label("Speed").select_option("8")
     await reader.press(" ")

@@ -153,7 +153,8 @@ function drawTurn({ op, left, right, commands, screen, lines_cut: cut }) {
   );
 }
 
-function drawLines(lines) {
+function drawLines(given) {
+  const lines = given.at(-1)?.[0] === " " && given.at(-1)[1] === "" ? given.slice(0, -1) : given;
   const box = h("pre", { class: "shown diff-lines", dir: "ltr" });
   const line = ([sign, text]) =>
     h(

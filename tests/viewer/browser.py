@@ -6,15 +6,15 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-import axe_playwright_python
 import orjson
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "test-artifacts" / "viewer"
-AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
+AXE = files("axe_playwright_python") / "axe.min.js"
 WAIT_MS = 60_000
 """Machines are sometimes busy; nothing here waits for as long when it works."""
 expect.set_options(timeout=WAIT_MS)

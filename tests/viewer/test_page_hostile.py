@@ -20,7 +20,8 @@ EVIL = (
     "<img src=x onerror=alert(1)><script>window.owned=1</script>\x1b]0;owned\x07\x1b[31;2J\u202egpj.exe\u2066\u200b"
     "\x00\x9b\U000e0041${7*7}'\";--</pre></main>"
 )
-LONG = "A" * 50_000_000
+LONG = "A" * 25_000_000
+"""Twice in its row (message and step), which makes a line of 50 MB of the shard."""
 SEEN = "the teacher saw this"
 INVISIBLE = r"/[\u202a-\u202e\u2066-\u2069\u001b\u0000]/"
 """What must not reach the page as it is, as a JavaScript expression."""
@@ -38,7 +39,7 @@ def spoil(value: Any, key: str = "") -> Any:
 
 
 def spoil_run(watched: WatchedRun) -> None:
-    """The run's rows rewritten: all spoilt; the failed attempt's second answer is one line of 50 MB."""
+    """The run's rows rewritten: all spoilt; the failed attempt's second answer is one endless line."""
     run = RunDirectory(watched.path)
     for path in [*run.path.glob("tasks/*.jsonl"), *run.path.glob("trajectories/*.jsonl")]:
         rows = [spoil(orjson.loads(line)) for line in path.read_bytes().splitlines()]
@@ -91,7 +92,7 @@ async def test_hostile_texts_are_seen_and_do_nothing(tmp_path: Path) -> None:
 
 
 async def check_long_line(reader: Reader) -> None:
-    """50 MB came as a few kilobytes; more is shown in steps, when wanted."""
+    """25 MB came as a few kilobytes; more is shown in steps, when wanted."""
     screen = reader.page.locator("#turn-2 .answered")
     await expect(screen).to_contain_text(SEEN)
     assert len(await screen.inner_text()) < 10_000

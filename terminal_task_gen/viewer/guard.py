@@ -44,7 +44,10 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 _HOST = re.compile(r"(?:127\.0\.0\.1|localhost)(?::\d{1,5})?", re.ASCII)
-_ENTER = '<!doctype html><meta charset="utf-8"><title>ttg view</title><meta http-equiv="refresh" content="0;url={}">'
+_ENTER = (
+    '<!doctype html><meta charset="utf-8"><title>ttg view</title><link rel="icon" href="data:,">'
+    '<meta http-equiv="refresh" content="0;url={}">'
+)
 
 
 class Guard:

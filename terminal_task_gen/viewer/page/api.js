@@ -60,6 +60,7 @@ async function ask(url, options) {
 async function readFailure(answer) {
   const body = await answer.json().catch(() => null);
   const { code = "internal", message = `The server answered ${answer.status}.` } = body?.error ?? {};
-  if (answer.status === 401) return new Failure(401, code, "This page has no key: open the link that `ttg view` printed.");
+  if (answer.status === 401)
+    return new Failure(401, code, "This page has no key: open the link that `ttg view` printed.");
   return new Failure(answer.status, code, message);
 }

@@ -16,6 +16,7 @@ import { showTask } from "./task.js";
 import { showTrajectory } from "./trajectory.js";
 
 const main = document.getElementById("main");
+const WAIT_MS = 200;
 const scrolls = new Map();
 const app = { runs: [], route: route.read(), view: null, abort: null, hash: location.hash };
 
@@ -34,7 +35,8 @@ async function navigate() {
   scrolls.set(app.hash, scrollY);
   app.hash = location.hash;
   const next = route.read();
-  const same = app.view?.update && next.page === app.route.page && next.run === app.route.run && next.id === app.route.id;
+  const same =
+    app.view?.update && next.page === app.route.page && next.run === app.route.run && next.id === app.route.id;
   app.route = next;
   drawBar(app);
   if (same) return app.view.update(next);
@@ -48,11 +50,18 @@ async function show(next, intent) {
   app.abort = new AbortController();
   const { signal } = app.abort;
   const root = h("div", { class: `view view-${next.page}` });
-  const context = { root, route: next, runs: app.runs, signal, run: app.runs.find((one) => one.run === next.run) ?? null, setTitle };
+  const context = {
+    root,
+    route: next,
+    runs: app.runs,
+    signal,
+    run: app.runs.find((one) => one.run === next.run) ?? null,
+    setTitle,
+  };
   try {
     const build = chooseView(next);
     if (!build || (next.run !== null && !context.run)) throw new Error(`There is nothing at ${plain(location.hash)}.`);
-    const waiting = setTimeout(() => main.setAttribute("aria-busy", "true"), 150);
+    const waiting = setTimeout(() => wait(context.run), WAIT_MS);
     const view = await build(context).finally(() => clearTimeout(waiting));
     if (signal.aborted) return view?.leave?.();
     app.view = view;
@@ -63,6 +72,17 @@ async function show(next, intent) {
   }
   main.removeAttribute("aria-busy");
   arrive(intent);
+}
+
+/** What is shown stays until the next page is there; only before the first, or while a run is read for the first time, it is said why. */
+function wait(run) {
+  main.setAttribute("aria-busy", "true");
+  if (run && run.index.state !== "building" && main.querySelector(".view")) return;
+  const why =
+    run?.index.state === "building"
+      ? "This run is being read for the first time: an index is made of it."
+      : "Loading …";
+  main.replaceChildren(h("p", { class: "nothing" }, why));
 }
 
 /** A page that was gone to begins at its heading; one that was come back to is where it was left. */
@@ -88,8 +108,13 @@ function setTitle(...parts) {
 
 function troubled(failure) {
   setTitle("Trouble");
-  return h("section", { class: "trouble", role: "alert" }, h("h1", null, "This cannot be shown"), h("p", null, failure.message),
-    h("p", null, h("button", { type: "button", on: { click: () => show(route.read(), "follow") } }, "Try again")));
+  return h(
+    "section",
+    { class: "trouble", role: "alert" },
+    h("h1", null, "This cannot be shown"),
+    h("p", null, failure.message),
+    h("p", null, h("button", { type: "button", on: { click: () => show(route.read(), "follow") } }, "Try again")),
+  );
 }
 
 /** A run changed on disk: its head, the bar, and the view if it shows that run. */
@@ -121,8 +146,15 @@ async function start() {
   app.route = route.read();
   app.hash = location.hash;
   drawBar(app);
+  listen({
+    changed: onChanged,
+    state: (live) => {
+      app.live = live;
+      drawBar(app);
+      if (live === "lost") say("The server does not answer.");
+    },
+  });
   await show(app.route, "return");
-  listen({ changed: onChanged, state: (live) => { app.live = live; drawBar(app); if (live === "lost") say("The server does not answer."); } });
 }
 
 start();

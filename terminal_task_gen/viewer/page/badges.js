@@ -7,7 +7,11 @@ import { inline } from "./text.js";
 /** A bar of `share` (0–1) of its cell's width; decoration beside a number that says the same. */
 export function bar(share, tone = "") {
   const width = Math.max(0, Math.min(1, share || 0));
-  return h("span", { class: `share ${tone}`, "aria-hidden": "true" }, h("span", { style: { width: `${(100 * width).toFixed(1)}%` } }));
+  return h(
+    "span",
+    { class: `share ${tone}`, "aria-hidden": "true" },
+    h("span", { style: { width: `${(100 * width).toFixed(1)}%` } }),
+  );
 }
 
 export function rewardTone({ judged, passed, reward }) {
@@ -19,13 +23,23 @@ export function rewardTone({ judged, passed, reward }) {
 /** The reward with its bar. */
 export function reward(head) {
   if (!head.judged) return h("span", { class: "reward quiet" }, "unjudged");
-  return h("span", { class: "reward" }, h("span", { class: "number" }, fixed(head.reward)), bar(head.reward, rewardTone(head)));
+  return h(
+    "span",
+    { class: "reward" },
+    h("span", { class: "number" }, fixed(head.reward)),
+    bar(head.reward, rewardTone(head)),
+  );
 }
 
 /** passed, partial, failed, unjudged, tampered: with a sign, so that colour is not all there is. */
 export function outcome(head) {
   if (head.tampered) return badge("bad", "! tampered");
-  return { good: badge("good", "✓ passed"), part: badge("part", "◐ partial"), bad: badge("bad", "✗ failed"), none: badge("none", "? unjudged") }[rewardTone(head)];
+  return {
+    good: badge("good", "✓ passed"),
+    part: badge("part", "◐ partial"),
+    bad: badge("bad", "✗ failed"),
+    none: badge("none", "? unjudged"),
+  }[rewardTone(head)];
 }
 
 export function badge(tone, ...content) {
@@ -40,7 +54,13 @@ export function dropBadge(drop) {
 
 /** `reason`: why a draft was refused, said instead of the bare word. */
 export function stateBadge(state, reason = null) {
-  return { task: badge("good", "✓ task"), rejected: badge("bad", "✗ ", reason ? inline(reason, 60) : "refused"), owed: badge("part", "◐ owed") }[state] ?? badge("none", inline(state, 40));
+  return (
+    {
+      task: badge("good", "✓ task"),
+      rejected: badge("bad", "✗ ", reason ? inline(reason, 60) : "refused"),
+      owed: badge("part", "◐ owed"),
+    }[state] ?? badge("none", inline(state, 40))
+  );
 }
 
 export function labels(names) {
@@ -49,5 +69,10 @@ export function labels(names) {
 
 /** "3 of 4 (75 %)" with a bar. */
 export function rate(part, whole, tone = "good") {
-  return h("span", { class: "rate" }, h("span", { class: "number" }, whole ? percent(part, whole) : "–"), bar(whole ? part / whole : 0, tone));
+  return h(
+    "span",
+    { class: "rate" },
+    h("span", { class: "number" }, whole ? percent(part, whole) : "–"),
+    bar(whole ? part / whole : 0, tone),
+  );
 }

@@ -14,14 +14,27 @@ const MAX_LINE_CHARACTERS = 2000;
  */
 export function block(cut, { kind = "plain", lines = 40, characters = 6000, loadAll = null, label = null } = {}) {
   const box = h("div", { class: `block block-${kind}` });
-  const state = { cut: cut ?? { text: "", more_bytes: 0 }, lines, characters, loadAll, kind, label, first: { lines, characters } };
+  const state = {
+    cut: cut ?? { text: "", more_bytes: 0 },
+    lines,
+    characters,
+    loadAll,
+    kind,
+    label,
+    first: { lines, characters },
+  };
   draw(box, state);
   return box;
 }
 
 function draw(box, state) {
   const { text, hidden } = shorten(state.cut.text.replace(/\s+$/, ""), state.lines, state.characters);
-  const body = h(state.kind === "prose" ? "div" : "pre", { class: "shown", dir: state.kind === "prose" ? "auto" : "ltr", "aria-label": state.label, role: state.label ? "group" : null });
+  const body = h(state.kind === "prose" ? "div" : "pre", {
+    class: "shown",
+    dir: state.kind === "prose" ? "auto" : "ltr",
+    "aria-label": state.label,
+    role: state.label ? "group" : null,
+  });
   body.append(...render(text, state.kind));
   refill(box, body, controls(box, state, hidden));
 }
@@ -34,11 +47,23 @@ function controls(box, state, hidden) {
   const buttons = [];
   if (hidden) {
     const more = { lines: state.lines * STEP, characters: state.characters * STEP };
-    buttons.push(h("button", { class: "more", type: "button", data: { key: "more" }, on: { click: () => again(more) } }, `Show more (${hidden})`));
+    buttons.push(
+      h(
+        "button",
+        { class: "more", type: "button", data: { key: "more" }, on: { click: () => again(more) } },
+        `Show more (${hidden})`,
+      ),
+    );
   }
   if (!hidden && state.cut.more_bytes > 0) buttons.push(loadButton(again, state));
   if (state.lines > state.first.lines) {
-    buttons.push(h("button", { class: "more", type: "button", data: { key: "less" }, on: { click: () => again(state.first) } }, "Show less"));
+    buttons.push(
+      h(
+        "button",
+        { class: "more", type: "button", data: { key: "less" }, on: { click: () => again(state.first) } },
+        "Show less",
+      ),
+    );
   }
   return buttons.length ? h("p", { class: "more-row" }, buttons) : null;
 }
@@ -49,12 +74,21 @@ function loadButton(again, state) {
   const load = async (event) => {
     event.currentTarget.disabled = true;
     try {
-      again({ cut: await state.loadAll(), loadAll: null, lines: state.lines * STEP, characters: state.characters * STEP });
+      again({
+        cut: await state.loadAll(),
+        loadAll: null,
+        lines: state.lines * STEP,
+        characters: state.characters * STEP,
+      });
     } catch (failure) {
       event.target.replaceWith(h("span", { class: "bad" }, failure.message));
     }
   };
-  return h("button", { class: "more", type: "button", data: { key: "load" }, on: { click: load } }, `Load ${missing} more`);
+  return h(
+    "button",
+    { class: "more", type: "button", data: { key: "load" }, on: { click: load } },
+    `Load ${missing} more`,
+  );
 }
 
 function shorten(text, maxLines, maxCharacters) {
@@ -86,7 +120,11 @@ function tame(text) {
     const head = index ? ["\n"] : [];
     if (line.length <= MAX_LINE_CHARACTERS) return [...head, ...nodes(line)];
     const rest = line.slice(MAX_LINE_CHARACTERS);
-    const button = h("button", { class: "more inline-more", type: "button" }, `… ${plural(rest.length, "character")} more in this line`);
+    const button = h(
+      "button",
+      { class: "more inline-more", type: "button" },
+      `… ${plural(rest.length, "character")} more in this line`,
+    );
     button.addEventListener("click", () => button.replaceWith(...nodes(rest)));
     return [...head, ...nodes(line.slice(0, MAX_LINE_CHARACTERS)), button];
   });
@@ -94,15 +132,17 @@ function tame(text) {
 
 /** Markdown is not rendered; code, fences, headings and strong words only look like what they are. */
 function prose(text) {
-  return unwrap(text).split(/(^```[^\n]*\n[\s\S]*?^```[ \t]*$)/m).flatMap((part) => {
-    if (part.startsWith("```")) return [h("span", { class: "fence" }, tame(part))];
-    return part.split(/(`[^`\n]+`|\*\*[^*\n]+\*\*|^#{1,6} [^\n]*$)/m).flatMap((piece) => {
-      if (/^`.+`$/.test(piece)) return [h("code", null, nodes(piece.slice(1, -1)))];
-      if (/^\*\*.+\*\*$/.test(piece)) return [h("strong", null, proseCode(piece.slice(2, -2)))];
-      if (/^#{1,6} /.test(piece)) return [h("span", { class: "prose-heading" }, nodes(piece.replace(/^#+ /, "")))];
-      return tame(piece);
+  return unwrap(text)
+    .split(/(^```[^\n]*\n[\s\S]*?^```[ \t]*$)/m)
+    .flatMap((part) => {
+      if (part.startsWith("```")) return [h("span", { class: "fence" }, tame(part))];
+      return part.split(/(`[^`\n]+`|\*\*[^*\n]+\*\*|^#{1,6} [^\n]*$)/m).flatMap((piece) => {
+        if (/^`.+`$/.test(piece)) return [h("code", null, nodes(piece.slice(1, -1)))];
+        if (/^\*\*.+\*\*$/.test(piece)) return [h("strong", null, proseCode(piece.slice(2, -2)))];
+        if (/^#{1,6} /.test(piece)) return [h("span", { class: "prose-heading" }, nodes(piece.replace(/^#+ /, "")))];
+        return tame(piece);
+      });
     });
-  });
 }
 
 /** Lines that an author broke by hand within a paragraph are joined, as Markdown means them; lists, quotes, tables and short lines stay. */
@@ -111,7 +151,9 @@ function unwrap(text) {
 }
 
 function proseCode(text) {
-  return text.split(/(`[^`\n]+`)/).flatMap((piece) => (/^`.+`$/.test(piece) ? [h("code", null, nodes(piece.slice(1, -1)))] : nodes(piece)));
+  return text
+    .split(/(`[^`\n]+`)/)
+    .flatMap((piece) => (/^`.+`$/.test(piece) ? [h("code", null, nodes(piece.slice(1, -1)))] : nodes(piece)));
 }
 
 /** A fold with a summary; what it holds is built when it is first opened. */
@@ -132,5 +174,16 @@ export function fold(summary, build, { open = false, key = null, className = "fo
 /** A pair list: terms and what they are; pairs whose value is null are left out. */
 export function facts(pairs, className = "facts") {
   const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return h("dl", { class: className }, shown.map(([term, value]) => h("div", null, h("dt", null, term), h("dd", null, value instanceof Node || Array.isArray(value) ? value : inline(value)))));
+  return h(
+    "dl",
+    { class: className },
+    shown.map(([term, value]) =>
+      h(
+        "div",
+        null,
+        h("dt", null, term),
+        h("dd", null, value instanceof Node || Array.isArray(value) ? value : inline(value)),
+      ),
+    ),
+  );
 }

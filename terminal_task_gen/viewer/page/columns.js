@@ -7,8 +7,22 @@ import { link } from "./route.js";
 import { inline } from "./text.js";
 
 export const FACET_NAMES = {
-  domain: "Domain", mode: "Mode", difficulty: "Difficulty", band: "Reward", passed: "Outcome", stop: "Stop reason", drop: "Filter", found: "Rule hits",
-  model: "Model", label: "Label", skill: "Skill", state: "State", reason: "Refused because", gate: "Refused by gate", solve: "Solved", task: "Task",
+  domain: "Domain",
+  mode: "Mode",
+  difficulty: "Difficulty",
+  band: "Reward",
+  passed: "Outcome",
+  stop: "Stop reason",
+  drop: "Filter",
+  found: "Rule hits",
+  model: "Model",
+  label: "Label",
+  skill: "Skill",
+  state: "State",
+  reason: "Refused because",
+  gate: "Refused by gate",
+  solve: "Solved",
+  task: "Task",
 };
 
 const VALUE_NAMES = { passed: { yes: "passed", no: "not passed" }, state: { rejected: "refused" } };
@@ -29,8 +43,23 @@ function word(value) {
 }
 
 const TRAJECTORY_COLUMNS = [
-  { name: "Trajectory", sort: "id", main: true, cell: (row, run) => [rowLink("trajectories", run, row, inline(row.title ?? row.task_id, 160)),
-    h("span", { class: "under" }, inline(row.id, 60), ` · attempt ${row.attempt}`, row.several ? [" · ", inline(row.model, 60)] : null, labels(row.labels), row.noted && !row.labels.length ? h("span", { class: "label-tag", title: "has a note" }, "✎") : null)] },
+  {
+    name: "Trajectory",
+    sort: "id",
+    main: true,
+    cell: (row, run) => [
+      rowLink("trajectories", run, row, inline(row.title ?? row.task_id, 160)),
+      h(
+        "span",
+        { class: "under" },
+        inline(row.id, 60),
+        ` · attempt ${row.attempt}`,
+        row.several ? [" · ", inline(row.model, 60)] : null,
+        labels(row.labels),
+        row.noted && !row.labels.length ? h("span", { class: "label-tag", title: "has a note" }, "✎") : null,
+      ),
+    ],
+  },
   { name: "Domain", sort: "domain", wide: true, cell: (row) => word(row.domain) },
   { name: "Difficulty", wide: true, cell: (row) => word(row.difficulty) },
   { name: "Reward", sort: "reward", falling: true, cell: (row) => reward(row) },
@@ -43,25 +72,63 @@ const TRAJECTORY_COLUMNS = [
 ];
 
 const TASK_COLUMNS = [
-  { name: "Task", sort: "title", main: true, cell: (row, run) => [rowLink("tasks", run, row, row.state === "task" ? inline(row.title, 160) : inline(row.evidence || row.reason || row.id, 160)),
-    h("span", { class: "under" }, inline(row.id, 80), row.repair_rounds ? ` · ${row.repair_rounds}× repaired` : "", labels(row.labels), row.noted && !row.labels.length ? h("span", { class: "label-tag", title: "has a note" }, "✎") : null)] },
+  {
+    name: "Task",
+    sort: "title",
+    main: true,
+    cell: (row, run) => [
+      rowLink(
+        "tasks",
+        run,
+        row,
+        row.state === "task" ? inline(row.title, 160) : inline(row.evidence || row.reason || row.id, 160),
+      ),
+      h(
+        "span",
+        { class: "under" },
+        inline(row.id, 80),
+        row.repair_rounds ? ` · ${row.repair_rounds}× repaired` : "",
+        labels(row.labels),
+        row.noted && !row.labels.length ? h("span", { class: "label-tag", title: "has a note" }, "✎") : null,
+      ),
+    ],
+  },
   { name: "State", cell: (row) => stateBadge(row.state, row.reason) },
   { name: "Domain", sort: "domain", cell: (row) => word(row.domain) },
   { name: "Difficulty", wide: true, cell: (row) => word(row.difficulty) },
   { name: "Mode", wide: true, cell: (row) => word(row.mode) },
-  { name: "Attempts", sort: "attempts", falling: true, numeric: true, cell: (row) => (row.state === "task" ? count(row.attempts) : "–") },
-  { name: "Solved", sort: "solve_rate", falling: true, cell: (row) => (row.state === "task" && row.judged ? rate(row.passed, row.judged) : "–") },
+  {
+    name: "Attempts",
+    sort: "attempts",
+    falling: true,
+    numeric: true,
+    cell: (row) => (row.state === "task" ? count(row.attempts) : "–"),
+  },
+  {
+    name: "Solved",
+    sort: "solve_rate",
+    falling: true,
+    cell: (row) => (row.state === "task" && row.judged ? rate(row.passed, row.judged) : "–"),
+  },
   { name: "Reward", sort: "reward", falling: true, numeric: true, wide: true, cell: (row) => fixed(row.mean_reward) },
 ];
 
 /** The lists by their page: {title, noun, columns, facets, marks, search}. */
 export const LISTS = {
   trajectories: {
-    title: "Trajectories", noun: ["trajectory", "trajectories"], columns: TRAJECTORY_COLUMNS, marks: true, search: "words in instruction, replies, commands",
+    title: "Trajectories",
+    noun: ["trajectory", "trajectories"],
+    columns: TRAJECTORY_COLUMNS,
+    marks: true,
+    search: "words in instruction, replies, commands",
     facets: ["passed", "band", "drop", "domain", "difficulty", "mode", "stop", "found", "model", "label", "skill"],
   },
   tasks: {
-    title: "Tasks", noun: ["task", "tasks"], columns: TASK_COLUMNS, marks: false, search: "words in title, instruction, tests, evidence",
+    title: "Tasks",
+    noun: ["task", "tasks"],
+    columns: TASK_COLUMNS,
+    marks: false,
+    search: "words in title, instruction, tests, evidence",
     facets: ["state", "solve", "domain", "difficulty", "mode", "reason", "gate", "label", "skill"],
   },
 };

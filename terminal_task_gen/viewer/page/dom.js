@@ -42,10 +42,14 @@ export function svg(tag, attributes, ...children) {
 export function refill(container, ...children) {
   const focused = container.contains(document.activeElement) ? document.activeElement : null;
   const key = focused?.dataset.key;
-  const caret = focused instanceof HTMLInputElement && focused.type !== "checkbox" ? [focused.value, focused.selectionStart] : null;
-  const folds = new Map([...container.querySelectorAll("details[data-key]")].map((fold) => [fold.dataset.key, fold.open]));
+  const caret =
+    focused instanceof HTMLInputElement && focused.type !== "checkbox" ? [focused.value, focused.selectionStart] : null;
+  const folds = new Map(
+    [...container.querySelectorAll("details[data-key]")].map((fold) => [fold.dataset.key, fold.open]),
+  );
   container.replaceChildren(...present(children));
-  for (const fold of container.querySelectorAll("details[data-key]")) fold.open = folds.get(fold.dataset.key) ?? fold.open;
+  for (const fold of container.querySelectorAll("details[data-key]"))
+    fold.open = folds.get(fold.dataset.key) ?? fold.open;
   if (key === undefined) return;
   const again = container.querySelector(`[data-key="${CSS.escape(key)}"]`);
   if (!again) return;

@@ -13,7 +13,13 @@ let prefixed = 0;
 const GLOBAL = {
   "?": ["this help", () => openHelp()],
   "/": ["search", focusSearch],
-  t: ["colours: system, light, dark", (app) => { turnTheme(); drawBar(app); }],
+  t: [
+    "colours: system, light, dark",
+    (app) => {
+      turnTheme();
+      drawBar(app);
+    },
+  ],
   "g o": ["go to the overview of the run", (app) => visit(app)],
   "g t": ["go to the tasks", (app) => visit(app, "tasks")],
   "g j": ["go to the trajectories", (app) => visit(app, "trajectories")],
@@ -45,7 +51,10 @@ function onKey(app, event) {
 }
 
 function isTyping(target) {
-  return target instanceof HTMLTextAreaElement || (target instanceof HTMLInputElement && !["checkbox", "radio", "button"].includes(target.type));
+  return (
+    target instanceof HTMLTextAreaElement ||
+    (target instanceof HTMLInputElement && !["checkbox", "radio", "button"].includes(target.type))
+  );
 }
 
 function focusSearch(app) {
@@ -70,10 +79,28 @@ export function step(selector, delta) {
 }
 
 export function openHelp() {
-  const dialog = h("dialog", { class: "help", "aria-labelledby": "help-title" },
-    h("form", { method: "dialog" }, h("h2", { id: "help-title" }, "Keys"), h("button", { class: "icon", "aria-label": "Close" }, "×")),
-    h("div", { class: "help-columns" }, section("Everywhere", GLOBAL), section("On this page", shown?.view?.keys ?? {})),
-    h("label", { class: "check" }, h("input", { type: "checkbox", checked: !localStorage.getItem(OFF), on: { change: switchKeys } }), " Single keys do something"));
+  const dialog = h(
+    "dialog",
+    { class: "help", "aria-labelledby": "help-title" },
+    h(
+      "form",
+      { method: "dialog" },
+      h("h2", { id: "help-title" }, "Keys"),
+      h("button", { class: "icon", "aria-label": "Close" }, "×"),
+    ),
+    h(
+      "div",
+      { class: "help-columns" },
+      section("Everywhere", GLOBAL),
+      section("On this page", shown?.view?.keys ?? {}),
+    ),
+    h(
+      "label",
+      { class: "check" },
+      h("input", { type: "checkbox", checked: !localStorage.getItem(OFF), on: { change: switchKeys } }),
+      " Single keys do something",
+    ),
+  );
   dialog.addEventListener("close", () => dialog.remove());
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);
@@ -85,9 +112,28 @@ function switchKeys(event) {
   else localStorage.setItem(OFF, "1");
 }
 
-const SIGNS = { ArrowDown: "↓", ArrowUp: "↑", ArrowLeft: "←", ArrowRight: "→", " ": "space", Enter: "enter", Escape: "esc" };
+const SIGNS = {
+  ArrowDown: "↓",
+  ArrowUp: "↑",
+  ArrowLeft: "←",
+  ArrowRight: "→",
+  " ": "space",
+  Enter: "enter",
+  Escape: "esc",
+};
 
 function section(title, keys) {
-  const rows = Object.entries(keys).map(([key, [does]]) => h("div", null, h("dt", null, key.trim() ? key.split(" ").map((one) => h("kbd", null, SIGNS[one] ?? one)) : h("kbd", null, "space")), h("dd", null, does)));
+  const rows = Object.entries(keys).map(([key, [does]]) =>
+    h(
+      "div",
+      null,
+      h(
+        "dt",
+        null,
+        key.trim() ? key.split(" ").map((one) => h("kbd", null, SIGNS[one] ?? one)) : h("kbd", null, "space"),
+      ),
+      h("dd", null, does),
+    ),
+  );
   return rows.length ? h("section", null, h("h3", null, title), h("dl", null, rows)) : null;
 }

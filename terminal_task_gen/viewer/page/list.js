@@ -42,33 +42,77 @@ class List {
   }
 
   build() {
-    this.search = h("input", { type: "search", id: "search", placeholder: this.spec.search, "aria-label": `Search ${this.spec.noun[1]}`, autocomplete: "off", spellcheck: "false", value: this.query.get("q") ?? "", on: { input: () => this.type() } });
+    this.search = h("input", {
+      type: "search",
+      id: "search",
+      placeholder: this.spec.search,
+      "aria-label": `Search ${this.spec.noun[1]}`,
+      autocomplete: "off",
+      spellcheck: "false",
+      value: this.query.get("q") ?? "",
+      on: { input: () => this.type() },
+    });
     this.state = h("p", { class: "list-state", role: "status" });
     this.chips = h("div");
     this.aside = h("div", { class: "facets" });
-    this.fold = h("details", { class: "facet-fold", open: innerWidth > 900 }, h("summary", null, "Filters"), this.aside);
+    this.fold = h(
+      "details",
+      { class: "facet-fold", open: innerWidth > 900 },
+      h("summary", null, "Filters"),
+      this.aside,
+    );
     this.table = h("div", { class: "table-box" });
     this.pager = h("nav", { class: "pager", "aria-label": "Pages" });
     this.pill = h("div", { class: "pill-box" });
-    this.root.append(h("div", { class: "list" },
-      h("section", { class: "list-side", "aria-label": "Filters" }, this.fold),
-      h("section", { class: "list-main", "aria-labelledby": "list-title" },
-        h("div", { class: "list-head" }, h("h1", { id: "list-title" }, this.spec.title), h("div", { class: "search", role: "search" }, this.search, h("kbd", { "aria-hidden": "true" }, "/")), this.state),
-        this.chips, this.pill, this.table, this.pager)));
+    this.root.append(
+      h(
+        "div",
+        { class: "list" },
+        h("section", { class: "list-side", "aria-label": "Filters" }, this.fold),
+        h(
+          "section",
+          { class: "list-main", "aria-labelledby": "list-title" },
+          h(
+            "div",
+            { class: "list-head" },
+            h("h1", { id: "list-title" }, this.spec.title),
+            h("div", { class: "search", role: "search" }, this.search, h("kbd", { "aria-hidden": "true" }, "/")),
+            this.state,
+          ),
+          this.chips,
+          this.pill,
+          this.table,
+          this.pager,
+        ),
+      ),
+    );
   }
 
   keys() {
     const focusedRow = () => document.activeElement?.closest("tr")?.dataset.id;
     const keys = {
-      j: ["next row", () => step(ROW, 1)], k: ["previous row", () => step(ROW, -1)],
-      ArrowDown: ["next row", () => step(ROW, 1)], ArrowUp: ["previous row", () => step(ROW, -1)],
+      j: ["next row", () => step(ROW, 1)],
+      k: ["previous row", () => step(ROW, -1)],
+      ArrowDown: ["next row", () => step(ROW, 1)],
+      ArrowUp: ["previous row", () => step(ROW, -1)],
       Enter: ["open the row", () => step(ROW, 1)],
-      ArrowRight: ["next page", () => this.page(1)], ArrowLeft: ["previous page", () => this.page(-1)],
-      f: ["go to the filters", () => { this.fold.open = true; this.aside.querySelector("summary, input")?.focus(); }],
+      ArrowRight: ["next page", () => this.page(1)],
+      ArrowLeft: ["previous page", () => this.page(-1)],
+      f: [
+        "go to the filters",
+        () => {
+          this.fold.open = true;
+          this.aside.querySelector("summary, input")?.focus();
+        },
+      ],
       Escape: ["clear the filters", () => this.clear()],
     };
     if (!this.spec.marks) return keys;
-    return { ...keys, x: ["choose the row for comparing", () => this.mark(focusedRow())], c: ["compare the two chosen", compareMarked] };
+    return {
+      ...keys,
+      x: ["choose the row for comparing", () => this.mark(focusedRow())],
+      c: ["compare the two chosen", compareMarked],
+    };
   }
 
   mark(id) {
@@ -134,7 +178,13 @@ class List {
     const query = new URLSearchParams(this.query);
     if (!query.has("limit")) query.set("limit", DEFAULT_SIZE);
     if (this.skill) query.set("facet_q", `skill:${this.skill}`);
-    return get(path("runs", this.run.run, this.kind), { query, signal: this.signal, onWait: (why) => { this.state.textContent = why; } });
+    return get(path("runs", this.run.run, this.kind), {
+      query,
+      signal: this.signal,
+      onWait: (why) => {
+        this.state.textContent = why;
+      },
+    });
   }
 
   async load() {
@@ -167,7 +217,14 @@ class List {
     }
     this.answer = { ...fresh, rows: this.answer.rows };
     this.draw();
-    refill(this.pill, h("button", { type: "button", class: "pill", data: { key: "pill" }, on: { click: () => this.load() } }, "The order has changed: show the list anew"));
+    refill(
+      this.pill,
+      h(
+        "button",
+        { type: "button", class: "pill", data: { key: "pill" }, on: { click: () => this.load() } },
+        "The order has changed: show the list anew",
+      ),
+    );
   }
 
   draw() {
@@ -177,33 +234,104 @@ class List {
     const unchecked = answer.search?.unchecked ? `, ${count(answer.search.unchecked)} not checked for the phrase` : "";
     this.state.textContent = `${plural(answer.total, ...spec.noun)}${unchecked}`;
     refill(this.pill);
-    refill(this.chips, drawChips(this.query, (name, value) => this.choose(name, value, false), () => this.clear()));
+    refill(
+      this.chips,
+      drawChips(
+        this.query,
+        (name, value) => this.choose(name, value, false),
+        () => this.clear(),
+      ),
+    );
     this.drawFacets();
     refill(this.table, this.drawRows());
     this.drawPager();
-    rememberList({ run: this.run.run, kind: this.kind, query: new URLSearchParams(this.query), ids: answer.rows.map((row) => row.id), offset: answer.offset, total: answer.total, opened: getOpened(this.run.run, this.kind) });
+    rememberList({
+      run: this.run.run,
+      kind: this.kind,
+      query: new URLSearchParams(this.query),
+      ids: answer.rows.map((row) => row.id),
+      offset: answer.offset,
+      total: answer.total,
+      opened: getOpened(this.run.run, this.kind),
+    });
   }
 
   drawFacets() {
-    const narrowSkill = { value: this.skill, set: (text) => { this.skill = text; clearTimeout(this.typing); this.typing = setTimeout(() => this.load(), TYPING_MS); } };
-    refill(this.aside, drawFacets({ answer: this.answer, names: this.spec.facets, choose: (...choice) => this.choose(...choice), wide: this.wide, redraw: () => this.drawFacets(), narrowSkill }));
+    const narrowSkill = {
+      value: this.skill,
+      set: (text) => {
+        this.skill = text;
+        clearTimeout(this.typing);
+        this.typing = setTimeout(() => this.load(), TYPING_MS);
+      },
+    };
+    refill(
+      this.aside,
+      drawFacets({
+        answer: this.answer,
+        names: this.spec.facets,
+        choose: (...choice) => this.choose(...choice),
+        wide: this.wide,
+        redraw: () => this.drawFacets(),
+        narrowSkill,
+      }),
+    );
   }
 
   drawRows() {
     const { rows, total } = this.answer;
-    if (!rows.length) return h("p", { class: "nothing" }, total || this.query.size ? "Nothing matches." : `This run has no ${this.spec.noun[1]} yet.`);
+    if (!rows.length)
+      return h(
+        "p",
+        { class: "nothing" },
+        total || this.query.size ? "Nothing matches." : `This run has no ${this.spec.noun[1]} yet.`,
+      );
     const several = (this.answer.facets?.model ?? []).length > 1;
     const mark = this.spec.marks ? (row) => markBox(this.run.run, row.id) : null;
-    return drawTable({ columns: this.spec.columns, rows: rows.map((row) => ({ ...row, several })), run: this.run.run, sort: this.query.get("sort") ?? "order", mark, onSort: (sort) => { this.set("sort", sort); go(this.address()); }, caption: `${this.spec.title} of ${this.run.run}` });
+    return drawTable({
+      columns: this.spec.columns,
+      rows: rows.map((row) => ({ ...row, several })),
+      run: this.run.run,
+      sort: this.query.get("sort") ?? "order",
+      mark,
+      onSort: (sort) => {
+        this.set("sort", sort);
+        go(this.address());
+      },
+      caption: `${this.spec.title} of ${this.run.run}`,
+    });
   }
 
   drawPager() {
     const { offset, limit, total, rows } = this.answer;
-    const button = (name, delta, can) => h("button", { type: "button", disabled: !can, data: { key: `page-${delta}` }, on: { click: () => this.page(delta) } }, name);
-    const size = h("select", { "aria-label": "Rows on a page", data: { key: "size" }, on: { change: (event) => { this.set("limit", event.target.value); go(this.address()); } } },
-      SIZES.map((one) => h("option", { value: one, selected: one === (this.query.get("limit") ?? DEFAULT_SIZE) }, one)));
+    const button = (name, delta, can) =>
+      h(
+        "button",
+        { type: "button", disabled: !can, data: { key: `page-${delta}` }, on: { click: () => this.page(delta) } },
+        name,
+      );
+    const size = h(
+      "select",
+      {
+        "aria-label": "Rows on a page",
+        data: { key: "size" },
+        on: {
+          change: (event) => {
+            this.set("limit", event.target.value);
+            go(this.address());
+          },
+        },
+      },
+      SIZES.map((one) => h("option", { value: one, selected: one === (this.query.get("limit") ?? DEFAULT_SIZE) }, one)),
+    );
     if (!rows.length) return refill(this.pager);
-    return refill(this.pager, button("← Previous", -1, offset > 0), h("span", { class: "number" }, `${count(offset + 1)}–${count(offset + rows.length)} of ${count(total)}`), button("Next →", 1, offset + limit < total), h("label", null, size, " a page"));
+    return refill(
+      this.pager,
+      button("← Previous", -1, offset > 0),
+      h("span", { class: "number" }, `${count(offset + 1)}–${count(offset + rows.length)} of ${count(total)}`),
+      button("Next →", 1, offset + limit < total),
+      h("label", null, size, " a page"),
+    );
   }
 
   focusOpened() {

@@ -1,5 +1,7 @@
 // Server-sent events: told when a run grows. The browser connects again by itself.
 
+import { Failure } from "./api.js";
+
 /** `changed` gets each change ({run, revision, counts, index, writing}), `state` "live" or "lost". */
 export function listen({ changed, state }) {
   const source = new EventSource("/api/events");
@@ -23,6 +25,9 @@ export function calm(work, ms) {
     last = Date.now();
     try {
       await work();
+    } catch (failure) {
+      // The page was left, or the server could not answer now: the next change asks again.
+      if (failure.name !== "AbortError" && !(failure instanceof Failure)) throw failure;
     } finally {
       running = false;
     }

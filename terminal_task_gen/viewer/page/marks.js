@@ -52,12 +52,33 @@ export function drawTray() {
   const tray = document.getElementById("tray");
   document.body.classList.toggle("has-tray", marks.length > 0);
   if (!marks.length) return refill(tray);
-  refill(tray, h("section", { class: "tray", "aria-label": "Comparing" }, h("span", { class: "quiet" }, "Compare"), marks.map(([, id]) => h("span", { class: "chip" }, inline(id, 40))),
-    marks.length < 2 ? h("span", { class: "quiet" }, "and one more (x)") : h("button", { type: "button", class: "primary", data: { key: "compare" }, on: { click: compareMarked } }, "Compare"),
-    h("button", { type: "button", class: "more", data: { key: "clear-marks" }, on: { click: clear } }, "Clear")));
+  refill(
+    tray,
+    h(
+      "section",
+      { class: "tray", "aria-label": "Comparing" },
+      h("span", { class: "quiet" }, "Compare"),
+      marks.map(([, id]) => h("span", { class: "chip" }, inline(id, 40))),
+      marks.length < 2
+        ? h("span", { class: "quiet" }, "and one more (x)")
+        : h(
+            "button",
+            { type: "button", class: "primary", data: { key: "compare" }, on: { click: compareMarked } },
+            "Compare",
+          ),
+      h("button", { type: "button", class: "more", data: { key: "clear-marks" }, on: { click: clear } }, "Clear"),
+    ),
+  );
   return undefined;
 }
 
 export function markBox(run, id) {
-  return h("input", { type: "checkbox", class: "mark", checked: isMarked(run, id), "aria-label": "Choose for comparing", data: { key: `mark-${id}`, mark: id }, on: { change: () => toggleMark(run, id) } });
+  return h("input", {
+    type: "checkbox",
+    class: "mark",
+    checked: isMarked(run, id),
+    "aria-label": "Choose for comparing",
+    data: { key: `mark-${id}`, mark: id },
+    on: { change: () => toggleMark(run, id) },
+  });
 }

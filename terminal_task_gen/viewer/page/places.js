@@ -23,5 +23,11 @@ export function findAround(run, kind, id) {
   if (at === -1) return { back: link([run, kind]), previous: null, next: null, position: null, total: null };
   rememberOpened(id);
   const to = (index) => (last.ids[index] === undefined ? null : link([run, kind, last.ids[index]]));
-  return { back: link([run, kind], last.query), previous: at > 0 ? to(at - 1) : null, next: to(at + 1), position: last.offset + at + 1, total: last.total };
+  return {
+    back: link([run, kind], last.query),
+    previous: at > 0 ? to(at - 1) : null,
+    next: to(at + 1),
+    position: last.offset + at + 1,
+    total: last.total,
+  };
 }

@@ -50,22 +50,64 @@ class Stage {
   draw() {
     this.screen = h("div", { class: "screen" });
     this.clock = h("span", { class: "number stage-clock" }, "");
-    const speed = h("select", { "aria-label": "Speed", on: { change: (event) => this.change({ speed: Number(event.target.value) }) } }, SPEEDS.map((one) => h("option", { value: String(one), selected: one === 1 }, `${one}×`)));
-    const waits = h("label", { class: "check" }, h("input", { type: "checkbox", checked: true, on: { change: (event) => this.change({ limit: event.target.checked ? WAIT_LIMIT_SEC : null }) } }), " shorten waits");
+    const speed = h(
+      "select",
+      { "aria-label": "Speed", on: { change: (event) => this.change({ speed: Number(event.target.value) }) } },
+      SPEEDS.map((one) => h("option", { value: String(one), selected: one === 1 }, `${one}×`)),
+    );
+    const waits = h(
+      "label",
+      { class: "check" },
+      h("input", {
+        type: "checkbox",
+        checked: true,
+        on: { change: (event) => this.change({ limit: event.target.checked ? WAIT_LIMIT_SEC : null }) },
+      }),
+      " shorten waits",
+    );
     this.button = h("button", { type: "button", class: "primary play", on: { click: () => this.toggle() } }, "▶ Play");
-    const damaged = this.recorded.damaged ? h("span", { class: "quiet" }, plural(this.recorded.damaged, "damaged event")) : null;
-    this.stage.replaceChildren(this.screen, h("div", { class: "stage-foot" }, this.button, speed, waits, h("span", { class: "spring" }), damaged, this.cut ? h("span", { class: "quiet" }, "recording cut") : null, this.clock));
+    const damaged = this.recorded.damaged
+      ? h("span", { class: "quiet" }, plural(this.recorded.damaged, "damaged event"))
+      : null;
+    this.stage.replaceChildren(
+      this.screen,
+      h(
+        "div",
+        { class: "stage-foot" },
+        this.button,
+        speed,
+        waits,
+        h("span", { class: "spring" }),
+        damaged,
+        this.cut ? h("span", { class: "quiet" }, "recording cut") : null,
+        this.clock,
+      ),
+    );
   }
 
   create() {
     this.line = shorten(this.recorded.events, this.limit);
     const at = this.line.toPlayer(this.time);
     // The player's own parsers answer milliseconds.
-    const data = { cols: this.recorded.columns, rows: this.recorded.rows, events: this.line.events.map(([time, kind, text]) => [1000 * time, kind, text]) };
+    const data = {
+      cols: this.recorded.columns,
+      rows: this.recorded.rows,
+      events: this.line.events.map(([time, kind, text]) => [1000 * time, kind, text]),
+    };
     this.player?.dispose();
     this.player = globalThis.AsciinemaPlayer.create({ data, parser: (given) => given }, this.screen, {
-      fit: this.narrow.matches ? "both" : "width", theme: "ttg", speed: this.speed, startAt: at, poster: `npt:${at}`, preload: true, controls: true, cursorMode: "steady",
-      markers: this.turns.map((turn) => [this.line.toPlayer(turn.start_sec), `Turn ${turn.turn}`]), terminalFontFamily: "var(--mono)", terminalLineHeight: 1.25, keystrokeOverlay: false,
+      fit: this.narrow.matches ? "both" : "width",
+      theme: "ttg",
+      speed: this.speed,
+      startAt: at,
+      poster: `npt:${at}`,
+      preload: true,
+      controls: true,
+      cursorMode: "steady",
+      markers: this.turns.map((turn) => [this.line.toPlayer(turn.start_sec), `Turn ${turn.turn}`]),
+      terminalFontFamily: "var(--mono)",
+      terminalLineHeight: 1.25,
+      keystrokeOverlay: false,
     });
     this.player.addEventListener("playing", () => this.setPlaying(true));
     for (const name of ["pause", "ended"]) this.player.addEventListener(name, () => this.setPlaying(false));

@@ -11,7 +11,18 @@ export function drawStrip(turns, pick) {
   const written = turns.map((turn) => turn.usage?.completion_tokens ?? 0);
   const most = Math.max(...written, 1);
   const bars = new Map(turns.map((turn, index) => [turn.turn, drawBar(turn, index, written[index] / most)]));
-  const picture = svg("svg", { viewBox: `0 0 ${turns.length * 10} ${HEIGHT}`, preserveAspectRatio: "none", class: "strip", width: turns.length * 34, height: HEIGHT, "aria-hidden": "true" }, [...bars.values()]);
+  const picture = svg(
+    "svg",
+    {
+      viewBox: `0 0 ${turns.length * 10} ${HEIGHT}`,
+      preserveAspectRatio: "none",
+      class: "strip",
+      width: turns.length * 34,
+      height: HEIGHT,
+      "aria-hidden": "true",
+    },
+    [...bars.values()],
+  );
   picture.addEventListener("click", (event) => {
     const turn = event.target.closest("[data-turn]")?.dataset.turn;
     if (turn) pick(Number(turn));
@@ -31,5 +42,11 @@ function drawBar(turn, index, share) {
   const height = Math.max(3, share * HEIGHT);
   const trouble = turn.error ? "bad" : turn.task_complete ? "good" : "";
   const name = `Turn ${turn.turn}${turn.start_sec === null ? "" : `, at ${clock(turn.start_sec)}`}: ${count(turn.usage?.completion_tokens ?? null)} tokens written`;
-  return svg("g", { "data-turn": turn.turn, class: trouble }, svg("title", {}, name), svg("rect", { x: index * 10, y: 0, width: 10, height: HEIGHT, class: "strip-back" }), svg("rect", { x: index * 10 + 0.4, y: HEIGHT - height, width: 9.2, height, class: "strip-bar" }));
+  return svg(
+    "g",
+    { "data-turn": turn.turn, class: trouble },
+    svg("title", {}, name),
+    svg("rect", { x: index * 10, y: 0, width: 10, height: HEIGHT, class: "strip-back" }),
+    svg("rect", { x: index * 10 + 0.4, y: HEIGHT - height, width: 9.2, height, class: "strip-bar" }),
+  );
 }

@@ -2,11 +2,32 @@
 
 const NAMES = new Map(
   Object.entries({
-    "\u00ad": "SHY", "\u061c": "ALM", "\u200b": "ZWSP", "\u200e": "LRM", "\u200f": "RLM", "\u2028": "LS", "\u2029": "PS",
-    "\u202a": "LRE", "\u202b": "RLE", "\u202c": "PDF", "\u202d": "LRO", "\u202e": "RLO", "\u2060": "WJ",
-    "\u2066": "LRI", "\u2067": "RLI", "\u2068": "FSI", "\u2069": "PDI", "\ufeff": "BOM", "\u007f": "␡",
+    "\u00ad": "SHY",
+    "\u061c": "ALM",
+    "\u200b": "ZWSP",
+    "\u200e": "LRM",
+    "\u200f": "RLM",
+    "\u2028": "LS",
+    "\u2029": "PS",
+    "\u202a": "LRE",
+    "\u202b": "RLE",
+    "\u202c": "PDF",
+    "\u202d": "LRO",
+    "\u202e": "RLO",
+    "\u2060": "WJ",
+    "\u2066": "LRI",
+    "\u2067": "RLI",
+    "\u2068": "FSI",
+    "\u2069": "PDI",
+    "\ufeff": "BOM",
+    "\u007f": "DEL",
   }),
 );
+
+const CONTROLS =
+  "NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US".split(
+    " ",
+  );
 
 // An escape sequence (CSI, OSC, DCS and friends, two-character ones), or a run of one control, bidi, invisible or tag character.
 const ODD = new RegExp(
@@ -19,15 +40,15 @@ const ODD = new RegExp(
 /** A character or sequence that cannot be seen, in visible characters. */
 function nameOdd(found) {
   const point = found.codePointAt(0);
-  if (point === 0x1b) return [...found].map((one) => picture(one) ?? one).join("");
+  if (point === 0x1b) return [...found].map((one) => nameControl(one) ?? one).join("");
   const times = [...found].length;
-  const name = picture(found[0]) ?? NAMES.get(found[0]) ?? `U+${point.toString(16).toUpperCase().padStart(4, "0")}`;
+  const name = nameControl(found[0]) ?? NAMES.get(found[0]) ?? `U+${point.toString(16).toUpperCase().padStart(4, "0")}`;
   return times > 1 ? `${name}×${times}` : name;
 }
 
-function picture(character) {
+function nameControl(character) {
   const code = character.charCodeAt(0);
-  return code < 0x20 ? String.fromCharCode(0x2400 + code) : null;
+  return code < 0x20 ? CONTROLS[code] : null;
 }
 
 /** For titles, labels and other places that hold a string: odd characters as ⟨RLO⟩. */
@@ -52,7 +73,10 @@ function markOdd(found) {
   const mark = document.createElement("span");
   mark.className = "odd";
   mark.textContent = nameOdd(found);
-  mark.title = [...found].slice(0, 12).map((one) => `U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`).join(" ");
+  mark.title = [...found]
+    .slice(0, 12)
+    .map((one) => `U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`)
+    .join(" ");
   return mark;
 }
 

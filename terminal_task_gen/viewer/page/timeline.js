@@ -15,10 +15,14 @@ export function readRecording(text) {
   return { columns: whole(head.width, 80, 1000), rows: whole(head.height, 24, 500), events, damaged };
 }
 
+// The player's terminal passes these on to the page, where they would turn its lines around.
+const REORDERING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
 function readEvent(line) {
   try {
     const [time, kind, data] = JSON.parse(line);
-    return Number.isFinite(time) && typeof kind === "string" && typeof data === "string" ? [time, kind, data] : null;
+    const whole = Number.isFinite(time) && typeof kind === "string" && typeof data === "string";
+    return whole ? [time, kind, data.replace(REORDERING, "\ufffd")] : null;
   } catch {
     return null;
   }
@@ -41,7 +45,12 @@ export function shorten(events, limit) {
     last = Math.max(last, time);
     return [last - taken, kind, data];
   });
-  return { events: shortened, length: last - taken, toPlayer: (time) => along(knots, time, 0, 1), toRecording: (time) => along(knots, time, 1, 0) };
+  return {
+    events: shortened,
+    length: last - taken,
+    toPlayer: (time) => along(knots, time, 0, 1),
+    toRecording: (time) => along(knots, time, 1, 0),
+  };
 }
 
 /** The other time of a point: on the last knot at or before it, moved on by what has passed since, at most to the next knot. */

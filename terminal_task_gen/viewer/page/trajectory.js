@@ -51,41 +51,129 @@ class TrajectoryPage {
     this.strip = drawStrip(trajectory.turns, (turn) => this.select(turn, { scroll: true }));
     this.stage = h("section", { class: "panel stage", "aria-label": "Terminal" });
     this.openStage();
-    const side = [this.stage, testsPanel(trajectory, (turn) => this.select(turn, { scroll: true })), filterPanel(trajectory, (turn) => this.select(turn, { scroll: true })), usagePanel(trajectory), notePanel(run, trajectory.id, trajectory.note)];
-    return [this.head(), h("div", { class: "watch" },
-      h("section", { class: "watch-turns", "aria-labelledby": "turns-title" }, this.turnsHead(), promptPanel(trajectory, loadWhole), this.turns.element),
-      h("div", { class: "watch-side" }, side))].filter(Boolean);
+    const side = [
+      this.stage,
+      testsPanel(trajectory, (turn) => this.select(turn, { scroll: true })),
+      filterPanel(trajectory, (turn) => this.select(turn, { scroll: true })),
+      usagePanel(trajectory),
+      notePanel(run, trajectory.id, trajectory.note),
+    ];
+    return [
+      this.head(),
+      h(
+        "div",
+        { class: "watch" },
+        h(
+          "section",
+          { class: "watch-turns", "aria-labelledby": "turns-title" },
+          this.turnsHead(),
+          promptPanel(trajectory, loadWhole),
+          this.turns.element,
+        ),
+        h("div", { class: "watch-side" }, side),
+      ),
+    ].filter(Boolean);
   }
 
   head() {
     const { trajectory, run, around } = this;
     const { head } = trajectory;
-    const mark = h("button", { type: "button", "aria-pressed": String(isMarked(run.run, head.id)), on: { click: (event) => { toggleMark(run.run, head.id); event.currentTarget.setAttribute("aria-pressed", String(isMarked(run.run, head.id))); } } }, "Choose for comparing");
+    const mark = h(
+      "button",
+      {
+        type: "button",
+        "aria-pressed": String(isMarked(run.run, head.id)),
+        on: {
+          click: (event) => {
+            toggleMark(run.run, head.id);
+            event.currentTarget.setAttribute("aria-pressed", String(isMarked(run.run, head.id)));
+          },
+        },
+      },
+      "Choose for comparing",
+    );
     const others = trajectory.neighbours?.attempts ?? [];
-    const compare = others.length ? h("span", { class: "others" }, "Compare with ", others.slice(0, 4).map((other, index) => [index ? ", " : "", h("a", { href: diffLink([run.run, head.id], [run.run, other]) }, inline(other, 40))])) : null;
-    return h("div", { class: "page-head" }, wayBack(around, "Trajectories"), h("h1", null, head.title === null ? inline(head.task_id, 200) : inline(head.title, 300)),
-      h("div", { class: "head-facts" }, outcome(head), head.judged ? badge("none", "reward ", fixed(head.reward)) : null, dropBadge(trajectory.filter?.drop ?? head.drop), badge(head.stop_reason === "completed" ? "none" : "part", "stopped: ", inline(head.stop_reason, 60)),
-        h("span", { class: "quiet" }, `attempt ${head.attempt} · `, inline(head.model, 80), ` · ${count(head.turns)} turns · ${short(head.tokens)} tokens · ${duration(head.seconds)}`)),
-      h("div", { class: "head-facts" }, h("a", { href: link([run.run, "tasks", head.task_id]) }, "The task"), h("span", { class: "quiet mono" }, inline(head.id)), mark, compare));
+    const compare = others.length
+      ? h(
+          "span",
+          { class: "others" },
+          "Compare with ",
+          others
+            .slice(0, 4)
+            .map((other, index) => [
+              index ? ", " : "",
+              h("a", { href: diffLink([run.run, head.id], [run.run, other]) }, inline(other, 40)),
+            ]),
+        )
+      : null;
+    return h(
+      "div",
+      { class: "page-head" },
+      wayBack(around, "Trajectories"),
+      h("h1", null, head.title === null ? inline(head.task_id, 200) : inline(head.title, 300)),
+      h(
+        "div",
+        { class: "head-facts" },
+        outcome(head),
+        head.judged ? badge("none", "reward ", fixed(head.reward)) : null,
+        dropBadge(trajectory.filter?.drop ?? head.drop),
+        badge(head.stop_reason === "completed" ? "none" : "part", "stopped: ", inline(head.stop_reason, 60)),
+        h(
+          "span",
+          { class: "quiet" },
+          `attempt ${head.attempt} · `,
+          inline(head.model, 80),
+          ` · ${count(head.turns)} turns · ${short(head.tokens)} tokens · ${duration(head.seconds)}`,
+        ),
+      ),
+      h(
+        "div",
+        { class: "head-facts" },
+        h("a", { href: link([run.run, "tasks", head.task_id]) }, "The task"),
+        h("span", { class: "quiet mono" }, inline(head.id)),
+        mark,
+        compare,
+      ),
+    );
   }
 
   turnsHead() {
     const { turns_cut: cut } = this.trajectory;
-    return h("div", { class: "turns-head" }, h("h2", { id: "turns-title" }, "Turns"), h("button", { type: "button", class: "more", on: { click: () => this.turns.toggleReasoning() } }, "Open or fold all reasoning"), this.strip?.element, cut ? h("span", { class: "quiet" }, `${count(cut)} more turns are not shown`) : null);
+    return h(
+      "div",
+      { class: "turns-head" },
+      h("h2", { id: "turns-title" }, "Turns"),
+      h(
+        "button",
+        { type: "button", class: "more", on: { click: () => this.turns.toggleReasoning() } },
+        "Open or fold all reasoning",
+      ),
+      this.strip?.element,
+      cut ? h("span", { class: "quiet" }, `${count(cut)} more turns are not shown`) : null,
+    );
   }
 
   async openStage() {
     const { recording, turns } = this.trajectory;
     if (!recording) {
-      this.stage.append(h("h2", null, "Terminal"), h("p", { class: "nothing" }, "There is no recording of this attempt."));
+      this.stage.append(
+        h("h2", null, "Terminal"),
+        h("p", { class: "nothing" }, "There is no recording of this attempt."),
+      );
       return;
     }
     this.stage.append(h("p", { class: "quiet" }, "Loading the recording …"));
     try {
-      this.player = await openPlayer(this.stage, { recording, turns, signal: this.signal, reached: (turn, playing) => this.reach(turn, playing) });
+      this.player = await openPlayer(this.stage, {
+        recording,
+        turns,
+        signal: this.signal,
+        reached: (turn, playing) => this.reach(turn, playing),
+      });
       if (this.current) this.player.seekTurn(this.current);
     } catch (failure) {
-      if (failure.name !== "AbortError") this.stage.replaceChildren(h("h2", null, "Terminal"), h("p", { class: "bad", role: "alert" }, failure.message));
+      if (failure.name !== "AbortError")
+        this.stage.replaceChildren(h("h2", null, "Terminal"), h("p", { class: "bad", role: "alert" }, failure.message));
     }
   }
 
@@ -122,11 +210,19 @@ class TrajectoryPage {
   keys() {
     const { around, run, trajectory } = this;
     return {
-      j: ["next turn", () => this.move(1)], k: ["previous turn", () => this.move(-1)], ArrowRight: ["next turn", () => this.move(1)], ArrowLeft: ["previous turn", () => this.move(-1)],
-      " ": ["play or pause", () => this.player?.toggle()], e: ["open or fold all reasoning", () => this.turns.toggleReasoning()],
-      "]": ["next trajectory of the list", () => around.next && go(around.next)], "[": ["previous trajectory of the list", () => around.previous && go(around.previous)],
-      u: ["up to the list", () => go(around.back)], "g k": ["go to the task", () => go(link([run.run, "tasks", trajectory.head.task_id]))],
-      x: ["choose for comparing", () => toggleMark(run.run, trajectory.id)], c: ["compare with the next attempt at this task", () => this.compareNext()], n: ["write a note", focusNote],
+      j: ["next turn", () => this.move(1)],
+      k: ["previous turn", () => this.move(-1)],
+      ArrowRight: ["next turn", () => this.move(1)],
+      ArrowLeft: ["previous turn", () => this.move(-1)],
+      " ": ["play or pause", () => this.player?.toggle()],
+      e: ["open or fold all reasoning", () => this.turns.toggleReasoning()],
+      "]": ["next trajectory of the list", () => around.next && go(around.next)],
+      "[": ["previous trajectory of the list", () => around.previous && go(around.previous)],
+      u: ["up to the list", () => go(around.back)],
+      "g k": ["go to the task", () => go(link([run.run, "tasks", trajectory.head.task_id]))],
+      x: ["choose for comparing", () => toggleMark(run.run, trajectory.id)],
+      c: ["compare with the next attempt at this task", () => this.compareNext()],
+      n: ["write a note", focusNote],
     };
   }
 
@@ -139,4 +235,3 @@ class TrajectoryPage {
     this.player?.dispose();
   }
 }
-

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
+from terminal_task_gen.harmless import make_harmless
+
 INK, MUTED, GRID, PAPER = "#1f2933", "#6b7785", "#e4e8ec", "#ffffff"
 BLUE, GREEN, ORANGE, VIOLET = "#2f6fb3", "#2e8b6f", "#c96f2b", "#7b5ea7"
 SERIES_COLOURS = (BLUE, ORANGE, GREEN, VIOLET)
@@ -138,7 +140,7 @@ def draw_grid(title: str, rows: Sequence[TileRow], *, caption: str, colour: str)
             box = f"x='{x:.1f}' y='{y}' width='{max(1.0, step - 1):.1f}' height='16' rx='1'"
             look = f"fill='{colour}' fill-opacity='{0.2 + 0.8 * min(1.0, tile.heat):.2f}'"
             look = look if tile.heat >= 0 else f"fill='{GRID}'"
-            shapes.append(f"<rect {box} {look}><title>{escape(tile.hint)}</title></rect>")
+            shapes.append(f"<rect {box} {look}><title>{_write(tile.hint)}</title></rect>")
         shapes.append(_text(left + longest * step + 8, y + 12, row.note, size=10, colour=MUTED))
     shapes.append(_text(left, height - 10, caption, size=10, colour=MUTED))
     return _frame(title, height, shapes)
@@ -152,6 +154,11 @@ def adopt_page_colours(svg: str) -> str:
     return svg
 
 
+def _write(text: str) -> str:
+    """Markup is escaped, and control characters, which XML does not allow, are shown."""
+    return escape(make_harmless(text))
+
+
 def _abbreviate(rows: int) -> str:
     return f"{rows:,}" if rows < 10_000 else f"{rows / 1000:.3g}k" if rows < 1_000_000 else f"{rows / 1_000_000:.3g}M"
 
@@ -162,7 +169,7 @@ def _rect(x: float, y: float, width: float, height: float, colour: str) -> str:
 
 def _text(x: float, y: float, text: str, *, size: int, colour: str, anchor: str = "start") -> str:
     place = f"x='{x:.1f}' y='{y:.1f}' font-size='{size}' fill='{colour}' text-anchor='{anchor}'"
-    return f"<text {place} {_FONT}>{escape(text)}</text>"
+    return f"<text {place} {_FONT}>{_write(text)}</text>"
 
 
 def _frame(title: str, height: int, shapes: Sequence[str]) -> str:
@@ -170,5 +177,5 @@ def _frame(title: str, height: int, shapes: Sequence[str]) -> str:
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {_WIDTH} {height}' width='{_WIDTH}' height='{height}'>"
     )
     paper = f"<rect width='{_WIDTH}' height='{height}' fill='{PAPER}' rx='6'/>"
-    heading = f"<text x='24' y='30' font-size='15' font-weight='bold' fill='{INK}' {_FONT}>{escape(title)}</text>"
+    heading = f"<text x='24' y='30' font-size='15' font-weight='bold' fill='{INK}' {_FONT}>{_write(title)}</text>"
     return "\n".join([opening, paper, heading, *shapes, "</svg>"]) + "\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +36,7 @@ Counted from the shards, kept rows or not; a run may still be growing. Several r
 
   ttg stats runs/first --json | jq '.[0].streams[0].turns.mean'
 
-What generation refused, and what each gate cost, by domain and skill: ttg filter's report.json and card.
+What generation yielded by domain, mode and skill, and what each gate cost: ttg report.
 """
 
 
@@ -85,11 +85,12 @@ def stats(
 stats.__doc__ = HELP
 
 
-def _load_renderer():  # type: ignore[no-untyped-def]  # the library's own
+def _load_renderer() -> Callable[..., bytes]:
     try:
-        return importlib.import_module("resvg_py").svg_to_bytes
+        renderer: Callable[..., bytes] = importlib.import_module("resvg_py").svg_to_bytes
     except ImportError as error:
         raise PrerequisiteError("PNG pictures need: pip install 'terminal-task-gen[png]'") from error
+    return renderer
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> list[Path]:

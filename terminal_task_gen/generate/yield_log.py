@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,11 @@ class YieldLog:
         )
 
 
-def read_yield_log(path: Path) -> YieldLog:
-    """Everything about generation in `logs/events.jsonl`; a missing log is an empty one, torn lines are passed over."""
+def read_yield_log(paths: Iterable[Path]) -> YieldLog:
+    """Everything about generation in the event logs; a missing log is an empty one, torn lines are passed over."""
     log = YieldLog()
     replayed: dict[str, Usage] = {}
-    for event in _read_events(path):
+    for event in chain.from_iterable(map(_read_events, paths)):
         name = event.get("event")
         if name == "ItemFinished" and event.get("stage") == "generate":
             item = event["item_id"]

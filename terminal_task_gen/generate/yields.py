@@ -1,7 +1,7 @@
 """Counts the yield of a run's generation from its shards and its event log; see `yield_records.py` for what comes out.
 
-Read in one pass over each family of shards. What is held: the ids of owed requests and of duplicates, seconds by
-request (some 150 bytes each), and a tally for each domain, mode, difficulty, skill and reason.
+Read in one pass over each family of shards. What is held: id and seconds of each request (some 250 bytes), and a tally
+for each domain, mode, difficulty, skill and reason.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ class _Example:
 @dataclass
 class _Count:
     log: YieldLog
+    ended: set[str] = field(default_factory=set)
     total: _Tally = field(default_factory=_Tally)
     slices: dict[str, dict[str, _Tally]] = field(default_factory=dict)
     examined: Counter[int] = field(default_factory=Counter)
@@ -84,6 +85,10 @@ class _Count:
     examples: dict[str, _Example] = field(default_factory=dict)
 
     def add(self, item: _Item) -> None:
+        """A request that two writers finished counts once."""
+        if item.request_id in self.ended:
+            return
+        self.ended.add(item.request_id)
         for tally in self._find_tallies(item):
             _add_end(tally, item, self.log.seconds.get(item.request_id, 0.0))
         is_passed = not item.reason
@@ -145,7 +150,7 @@ class _Count:
 
 def count_yield(run: RunDirectory, on_damage: Callable[[Damage], None]) -> YieldReport:
     """The yield of what lies in the run; of an empty run all is zero. Needs no lock."""
-    count = _Count(read_yield_log(run.events_path))
+    count = _Count(read_yield_log(run.list_event_logs()))
     owed: dict[str, _Item] = {}
     for rejection in run.read_records(REJECTED, Rejection, on_damage):
         item = _describe_rejection(rejection)

@@ -153,7 +153,7 @@ def _at_least(hours: Range, floor: float) -> Range:
 
 
 def _read_sample(run: RunDirectory) -> _Sample:
-    log = read_yield_log(run.events_path)
+    log = read_yield_log(run.list_event_logs())
     rows: dict[str, tuple[Usage, bool]] = {}
     for rejection in run.read_final_rejections(REJECTED, TASKS, Rejection, _ignore):
         rows[rejection.id] = (rejection.usage, False)

@@ -52,13 +52,22 @@ def _digest_contents(config: Config, domains: dict[str, Domain], seeds: dict[str
 
 async def generate(run: OpenRun) -> StageFinished:
     """Requests → tasks and rejections, duplicates among the tasks, and the report of the yield."""
-    if run.config.generate.modes == ("adapt",):
-        summary = await adapt(run)
-    else:
-        summary = await _author(run)
-        await asyncio.to_thread(write_duplicates, run)
-    await asyncio.to_thread(write_yield, run)
+    summary = await (adapt(run) if _is_adapting(run) else _author(run))
+    await asyncio.to_thread(_tell_of_all, run)
     return summary
+
+
+def _is_adapting(run: OpenRun) -> bool:
+    return run.config.generate.modes == ("adapt",)
+
+
+def _tell_of_all(run: OpenRun) -> None:
+    """What needs all tasks; of partitions that work side by side the last one tells."""
+    with run.directory.say_last_word() as is_last:
+        if is_last and not _is_adapting(run):
+            write_duplicates(run)
+        if is_last:
+            write_yield(run)
 
 
 async def _author(run: OpenRun) -> StageFinished:

@@ -17,6 +17,7 @@ from terminal_task_gen.rollout.attempt import Attempt, enumerate_attempts, list_
 from terminal_task_gen.rollout.prompts import load_template
 from terminal_task_gen.rollout.rollout import Roller
 from terminal_task_gen.rollout.solving import measure_solving
+from terminal_task_gen.sandbox.pool import SandboxPool
 from terminal_task_gen.stage import Stage, run_stage
 from terminal_task_gen.store import FAILED, TRAJECTORIES
 from terminal_task_gen.task import Task
@@ -49,6 +50,8 @@ async def rollout(run: OpenRun, *, only: Sequence[str] = ()) -> StageFinished:
         # Imported tasks' images are whatever they are; only what we build is sure to be a machine that can be asked.
         ours = {task.image: digests[task.image] for task in tasks if not task.foreign}
         await record_manifests(run.directory, factory, ours, run_id=identity.run_id)
+        if isinstance(factory, SandboxPool):
+            factory.expect(_count_owed(run, config, len(tasks) * len(teachers)))
         summaries: list[StageFinished] = []
         for teacher in teachers:
             roller = Roller(
@@ -137,6 +140,13 @@ async def _run_attempts(
     work = follow_items(roller.run, get_id, run.listener)
     stage = Stage("rollout", list_attempts, get_id, work, TRAJECTORIES, FAILED, parallel)
     return await run_stage(stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000)
+
+
+def _count_owed(run: OpenRun, config: Config, pairs: int) -> int | None:
+    """Attempts that are still to be made, of so many pairs of task and actor; None where their outcomes decide."""
+    if config.rollout.until != "attempts":
+        return None
+    return max(0, pairs * config.rollout.attempts - len(run.directory.read_done_ids(TRAJECTORIES, FAILED)))
 
 
 def _read_outcomes(run: OpenRun) -> dict[str, bool | None]:

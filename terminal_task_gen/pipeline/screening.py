@@ -87,15 +87,8 @@ def _read(part: Path) -> tuple[BenchmarkPrompt, ...]:
 def write_duplicates(run: OpenRun) -> None:
     """Tell which of the run's tasks are near to earlier ones, earlier by index, then by mode. Replaces the last word.
 
-    The tasks are read twice, so that not their texts are held but some 700 bytes of each. Of partitions that work side
-    by side the last one does it, over the tasks of all.
+    The tasks are read twice, so that not their texts are held but some 700 bytes of each.
     """
-    with run.directory.say_last_word() as is_last:
-        if is_last:
-            _write_duplicates(run)
-
-
-def _write_duplicates(run: OpenRun) -> None:
     max_likeness = run.config.generate.gates.max_likeness
     directory = run.directory
     repeated = _find_repeated(_read_all_tasks(run), max_likeness) if max_likeness is not None else {}

@@ -15,6 +15,7 @@ from terminal_task_gen.events import Listener, StageFinished
 from terminal_task_gen.identity import STAGE_SHARDS, read_identity
 from terminal_task_gen.pipeline import generation, rollouts
 from terminal_task_gen.pipeline.opening import CLUSTER, OpenRun
+from terminal_task_gen.pipeline.yields import write_yield
 from terminal_task_gen.run_lock import Writer
 from terminal_task_gen.store import Damage, RunDirectory
 
@@ -66,6 +67,9 @@ async def _run(stage: str, run: OpenRun, only: tuple[str, ...]) -> StageFinished
     for damages in results:
         run.damages.update(damages)
     run.directory.seal_leftovers()
+    if stage == "generate":
+        # Anew, since the workers' events arrive here, the last of them after the last worker has counted.
+        await asyncio.to_thread(write_yield, run)
     return summary
 
 

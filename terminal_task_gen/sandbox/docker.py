@@ -123,6 +123,7 @@ class DockerFactory:
             lifeline = await engine.attach(container_id)
             await engine.start(container_id)
             await _wait_until_there(lifeline)
+            workdir = await engine.read_workdir(container_id) if spec.foreign else WORKDIR
         except SandboxError as error:
             if lifeline is not None:
                 await lifeline.close()
@@ -134,6 +135,7 @@ class DockerFactory:
             container_id,
             lifeline=lifeline,
             spec=spec,
+            workdir=workdir,
             forget=self._open.discard,
         )
         self._open.add(sandbox)

@@ -33,13 +33,12 @@ class Command:
     argv: Sequence[str]
     env: Mapping[str, str]
     workdir: str
-    """Empty: where the engine puts it."""
     stdin: bytes
     timeout_sec: float
     max_output_bytes: int
 
     def build_words(self) -> list[str]:
-        return ["/bin/sh", "-c", RUN_SCRIPT, "sh", self.workdir or ".", *self.argv]
+        return ["/bin/sh", "-c", RUN_SCRIPT, "sh", self.workdir, *self.argv]
 
 
 class NotBegunError(SandboxError):

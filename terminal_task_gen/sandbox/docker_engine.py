@@ -107,6 +107,11 @@ class Engine:
     async def limit_processes(self, container_id: str, max_processes: int) -> None:
         await self._call(self._limit_processes, container_id, max_processes)
 
+    async def read_workdir(self, container_id: str) -> str:
+        """Where its commands run unless told otherwise."""
+        inspected = await self._call(self._client.api.inspect_container, container_id)
+        return str(inspected["Config"]["WorkingDir"] or "/")
+
     async def is_running(self, container_id: str) -> bool:
         try:
             state = (await self._call(self._client.api.inspect_container, container_id))["State"]

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import IO
 
 from terminal_task_gen.errors import DiskFullError, SandboxError
-from terminal_task_gen.sandbox import WORKDIR, ByteStream, ExecResult, SandboxFile, SandboxSpec
+from terminal_task_gen.sandbox import ByteStream, ExecResult, SandboxFile, SandboxSpec
 from terminal_task_gen.sandbox.archive import pack_files
 from terminal_task_gen.sandbox.docker_command import POLL_SEC, Command, NotBegunError, RunningCommand, settle
 from terminal_task_gen.sandbox.docker_engine import Engine
@@ -59,13 +59,14 @@ class DockerSandbox:
         *,
         lifeline: Hijacked,
         spec: SandboxSpec,
+        workdir: str,
         forget: Callable[[DockerSandbox], None],
     ) -> None:
         self._engine = engine
         self._lifeline = lifeline
         self._spec = spec
-        self._workdir = "" if spec.foreign else WORKDIR
-        """Where commands run by default; empty: where the image says."""
+        self._workdir = workdir
+        """Where commands run by default. Told to each: the engine starts none where its own default is gone."""
         self._overfull_bytes = 0
         """What it held when that was found to be too much."""
         self._forget = forget
@@ -175,7 +176,7 @@ class DockerSandbox:
             self.container_id,
             command.build_words(),
             env=command.env,
-            workdir="/" if command.workdir else "",
+            workdir="/",
             stdin=bool(command.stdin),
         )
         running = RunningCommand(self._engine, started, command)

@@ -262,7 +262,7 @@ class RunCount:
 
     def _add_usage(self, stage: str, found: ChunkRows) -> None:
         self._damaged += found.damaged
-        self._usage[stage].update(found.usage)  # type: ignore[arg-type]  # costs are not whole numbers
+        self._usage[stage].update(found.usage)
 
     def _build_cells(self) -> tuple[Cell, ...]:
         groups: dict[tuple[str, str], list[_Standing]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from terminal_task_gen.harmless import make_harmless
 from terminal_task_gen.stats.survey import Survey
 from terminal_task_gen.stats.tables import TableText
 from terminal_task_gen.svg import adopt_page_colours
@@ -36,8 +37,8 @@ th { color: var(--muted); font-weight: normal; border-bottom: 1px solid var(--gr
 
 def render_page(surveys: Sequence[Survey], tables: Sequence[TableText], pictures: Mapping[str, str]) -> str:
     """One HTML document. Names of runs, skills and reasons are escaped: they are not ours."""
-    title = " · ".join(survey.run for survey in surveys)
-    models = sorted({model for survey in surveys for model in survey.models})
+    title = make_harmless(" · ".join(survey.run for survey in surveys))
+    models = sorted({make_harmless(model) for survey in surveys for model in survey.models})
     drawn = "\n".join(adopt_page_colours(svg) for svg in pictures.values())
     return "\n".join(
         [

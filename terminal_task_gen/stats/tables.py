@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from terminal_task_gen.harmless import make_harmless
 from terminal_task_gen.stats.pictures import list_difficulties
 from terminal_task_gen.stats.published import PAPER, PUBLISHED, compare, name_bin, show_share
 from terminal_task_gen.stats.survey import (
@@ -47,7 +48,13 @@ def list_tables(surveys: Sequence[Survey]) -> list[TableText]:
         _tabulate_costs(surveys),
         _tabulate_comparison(surveys),
     ]
-    return [table for table in tables if table.rows]
+    return [_clean(table) for table in tables if table.rows]
+
+
+def _clean(table: TableText) -> TableText:
+    """Names of domains, skills, models and runs are not ours."""
+    columns = tuple(map(make_harmless, table.columns))
+    return table._replace(columns=columns, rows=[tuple(map(make_harmless, row)) for row in table.rows])
 
 
 def _tabulate_funnel(surveys: Sequence[Survey]) -> TableText:

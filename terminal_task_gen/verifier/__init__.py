@@ -22,16 +22,23 @@ from terminal_task_gen.sandbox import ExecResult, Sandbox
 from terminal_task_gen.trajectory import TestOutcome, TestStatus
 from terminal_task_gen.verifier.conditions import ORDINARY, Conditions
 from terminal_task_gen.verifier.kit import pack_kit
-from terminal_task_gen.verifier.tampering import is_bytecode_touched, list_tampering
+from terminal_task_gen.verifier.tampering import (
+    LINKER_CACHE,
+    is_bytecode_touched,
+    is_linker_cache_sound,
+    list_tampering,
+)
 
 __all__ = [
     "ENTRY",
+    "LINKER_CACHE",
     "ORDINARY",
     "RUNNER",
     "Conditions",
     "Spent",
     "TestReport",
     "is_bytecode_touched",
+    "is_linker_cache_sound",
     "list_tampering",
     "report_missing",
     "run_tests",

@@ -1,4 +1,5 @@
-"""The program that compiles the kit for a sandbox's own interpreter; only ever executed inside one: IN OUT.
+"""The program that compiles the kit for a sandbox's own interpreter; only ever executed inside one, from stdin
+to stdout.
 
 Stands alone: standard library, Python 3.10 or later. What does not compile stays source.
 """
@@ -7,7 +8,6 @@ from __future__ import annotations
 
 import marshal
 import sys
-from pathlib import Path
 
 
 def compile_module(source: str, path: str) -> bytes | str:
@@ -25,4 +25,4 @@ def compile_kit(kit: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_bytes(compile_kit(Path(sys.argv[1]).read_bytes()))
+    sys.stdout.buffer.write(compile_kit(sys.stdin.buffer.read()))

@@ -27,6 +27,7 @@ RECORDS = {
     "svg",
     "partition",
     "run_lock",
+    "shards",
     "zstd_files",
 }
 PORTS = {"teacher", "sandbox", "engine", "store"}

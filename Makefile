@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format docs images install install-dev system-demo system-test clean
+.PHONY: help demo test check format docs site images install install-dev system-demo system-test clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ format: install-dev ## put the code in shape
 
 docs: install-dev ## write docs/reference.md from the code
 	$(BIN)/python scripts/write_reference.py docs/reference.md
+
+site: install-dev ## the documentation as pages, in site/
+	$(BIN)/mkdocs build
 
 images: install-dev system-test ## build and check the domain images and the taxonomy
 	$(BIN)/ttg images build

@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from terminal_task_gen.records import Record
+from terminal_task_gen.stand_ins import read_record
 from terminal_task_gen.store import Damage, explain_line
 
 MAX_LINE_BYTES = 64_000_000
@@ -32,7 +33,7 @@ class Chunk:
 
 
 class Line(NamedTuple):
-    """One line without its newline; `content` is None where it was too long to be read."""
+    """One line; `content`, with its newline, is None where it was too long to be read."""
 
     number: int
     """From 1 within the chunk."""
@@ -54,30 +55,34 @@ def split_shards(paths: Sequence[Path], *, chunk_bytes: int) -> list[Chunk]:
 
 def read_lines(chunk: Chunk) -> Iterator[Line]:
     """Whole lines; an unterminated last one of a growing shard is torn and left out."""
-    with chunk.path.open("rb") as stream:
+    with chunk.path.open("rb", buffering=1 << 20) as stream:
         if chunk.start:
             stream.seek(chunk.start - 1)
             _skip_line(stream)
-        number = 0
-        while (offset := stream.tell()) < chunk.end:
+        offset, number = stream.tell(), 0
+        while offset < chunk.end:
             content = stream.readline(MAX_LINE_BYTES)
             if not content:
                 return
             number += 1
+            size_bytes = len(content)
             ended = content.endswith(b"\n")
-            if not ended and len(content) == MAX_LINE_BYTES:
-                yield Line(number, offset, len(content) + _skip_line(stream), None)
+            if not ended and size_bytes == MAX_LINE_BYTES:
+                size_bytes += _skip_line(stream)
+                yield Line(number, offset, size_bytes, None)
             elif ended or chunk.path.suffix != ".part":
-                yield Line(number, offset, len(content), content.removesuffix(b"\n"))
+                yield Line(number, offset, size_bytes, content)
+            offset += size_bytes
 
 
 def parse_line(line: Line, chunk: Chunk, model: type[RecordT]) -> RecordT | Damage:
-    """The record on a line, or why there is none; the damage's line number counts within the chunk."""
+    """The record on a line (a stand-in: stand_ins.py), or why there is none; the damage's line number counts within
+    the chunk."""
     if line.content is None:
         why = f"longer than {MAX_LINE_BYTES // 1_000_000} MB ({line.size_bytes // 1_000_000} MB)"
         return Damage(chunk.path, line.number, why)
     try:
-        return model.model_validate_json(line.content)
+        return read_record(model, line.content)
     except ValidationError as error:
         return Damage(chunk.path, line.number, explain_line(line.content, error))
 

@@ -2,7 +2,8 @@
 
     TtgError
     ├── UsageError            the user can mend it: one line, exit code 2, no traceback
-    │   └── PrerequisiteError something outside is missing (engine, program, key); names what to install or set
+    │   ├── PrerequisiteError something outside is missing (engine, program, key); names what to install or set
+    │   └── StorageError      an object store does not answer or refuses; while a run is on, work goes on without it
     └── ItemError             one item failed; it becomes a recorded row, never a crash; carries a Cause
         ├── TeacherError      the endpoint did not give a usable reply
         ├── SandboxError      the sandbox broke or died; never to be shown to a teacher as command output
@@ -69,6 +70,10 @@ class UsageError(TtgError):
 
 class PrerequisiteError(UsageError):
     """A program, engine, key or extra is missing; the message says how to get it."""
+
+
+class StorageError(UsageError):
+    """An object store does not answer or refuses; the message names the URL and the remedy."""
 
 
 class ItemError(TtgError):

@@ -28,6 +28,8 @@ class ItemFinished:
     """Short text for a person: domain and title or reward."""
     seconds: float
     usage: Usage = field(default_factory=Usage)
+    owed: bool = False
+    """It failed for a cause that may pass."""
 
 
 @dataclass(frozen=True)

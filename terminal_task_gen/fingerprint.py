@@ -42,6 +42,7 @@ EXCLUDED: dict[str, str] = {
     "sandbox.patience_sec": "how fast, not what",
     "sandbox.image_prefix": "where images are, not what they hold; their digests are recorded",
     "sandbox.image_tag": "as image_prefix",
+    "sandbox.registry": "as image_prefix",
     "*.base_url": "the same model may move to another address",
     "*.api_key_env": "who pays, not what",
     "*.replicas": "other addresses of the same model",

@@ -72,8 +72,16 @@ def enter_stage(
 ) -> Identity:
     """Check that `stage` goes on with what it was started with, and note it in run.json and config.yaml.
 
-    `config.sandbox.driver` must be resolved. Raises UsageError naming the field that changed and the remedy.
+    `config.sandbox.driver` must be resolved. Raises UsageError naming the field that changed and the remedy. Processes
+    that start a run together come here one after the other, so the first one's word is the run's.
     """
+    with run.hold_door():
+        return _enter(run, config, stage, contents, image_digests)
+
+
+def _enter(
+    run: RunDirectory, config: Config, stage: str, contents: Mapping[str, str], image_digests: Mapping[str, str]
+) -> Identity:
     fields = collect_fields(config, stage, contents)
     fields.update({f"contents of image {name}": digest for name, digest in image_digests.items()})
     before = read_identity(run)

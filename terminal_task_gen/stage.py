@@ -37,6 +37,8 @@ class Stage(Generic[Item]):
     parallel: int
     total: int | None = None
     """Given: the items are taken one at a time and never held; this many are announced. None: they are few."""
+    takes: Callable[[str], bool] = lambda item_id: True
+    """Whether an item is this process's; the others are somebody else's, done or not."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ async def run_stage(
 ) -> StageFinished:
     """Do what is owed and say how it went. Raises UsageError when the disk refuses or no teacher call can succeed."""
     started = time.monotonic()
-    done = run.read_done_ids(stage.accepted, stage.rejected)
+    done = {item_id for item_id in run.read_done_ids(stage.accepted, stage.rejected) if stage.takes(item_id)}
     survey = _survey(stage, done)
     listener(StageStarted(stage.name, total=survey.total, done=survey.done))
 
@@ -64,7 +66,9 @@ async def run_stage(
     accepted_writer = run.open_writer(stage.accepted, max_bytes=shard_bytes)
     rejected_writer = run.open_writer(stage.rejected, max_bytes=shard_bytes)
     try:
-        async with aclosing(engine.map(work, _list_owed(stage, done, survey), parallel=stage.parallel)) as finished:
+        async with aclosing(
+            engine.map(work, _list_owed(stage, done, survey), parallel=stage.parallel, get_key=stage.get_id)
+        ) as finished:
             async for one in finished:
                 if isinstance(one.record, Rejection):
                     rejected_writer.write(one.record)
@@ -77,6 +81,7 @@ async def run_stage(
     finally:
         accepted_writer.close()
         rejected_writer.close()
+    await engine.meet()
     # Of a stream it is known only when it was left early; what it holds twice is no debt.
     is_known = stage.total is None or engine.draining
     not_started = max(0, survey.total - survey.done - accepted - rejected) if is_known else 0
@@ -106,15 +111,19 @@ def _survey(stage: Stage[Item], done: set[str]) -> _Survey:
         return _Survey(total=stage.total, done=min(stage.total, len(done)), has_doubles=True)
     listed = 0
     ids: set[str] = set()
-    for item in stage.list_items():
+    for item in _list_own(stage):
         listed += 1
         ids.add(stage.get_id(item))
     return _Survey(total=len(ids), done=len(ids & done), has_doubles=listed > len(ids))
 
 
+def _list_own(stage: Stage[Item]) -> Iterator[Item]:
+    return (item for item in stage.list_items() if stage.takes(stage.get_id(item)))
+
+
 def _list_owed(stage: Stage[Item], done: set[str], survey: _Survey) -> Iterator[Item]:
     seen: set[str] = set()
-    for item in stage.list_items():
+    for item in _list_own(stage):
         item_id = stage.get_id(item)
         if item_id in done or item_id in seen:
             continue
@@ -127,7 +136,14 @@ def _tell(stage: str, one: _Finished[Item]) -> ItemFinished:
     record: Record = one.record
     if isinstance(record, Rejection):
         return ItemFinished(
-            stage, one.item_id, False, record.reason, f"{record.domain}", one.seconds, usage=record.usage
+            stage,
+            one.item_id,
+            False,
+            record.reason,
+            f"{record.domain}",
+            one.seconds,
+            usage=record.usage,
+            owed=POLICY[record.cause].retry,
         )
     if isinstance(record, Trajectory):
         label = f"{record.domain} reward {record.verdict.reward:.2f}"

@@ -95,6 +95,8 @@ class Lineage(Record):
     dataset: str | None = None
     """Existing data set whose row was wrapped (adapters), and that row's id there."""
     dataset_row: str | None = None
+    skills: tuple[str, ...] = ()
+    """As given to the author; the task's own are those it used."""
     axes: Axes = Axes()
     """As given to the author."""
     author_model: str
@@ -173,6 +175,8 @@ class Rejection(Record):
     domain: str
     mode: Mode | None = None
     difficulty: Difficulty | None = None
+    skills: tuple[str, ...] = ()
+    """As given to the author (generate)."""
     task_id: str | None = None
     repair_rounds: int = 0
     refusals: tuple[Refusal, ...] = ()

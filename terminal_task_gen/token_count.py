@@ -6,6 +6,7 @@ What a chat template adds is reckoned as a fixed number of tokens a turn, which 
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ from terminal_task_gen.errors import PrerequisiteError, UsageError
 
 BYTES_PER_TOKEN = 3.5
 """Of terminal sessions in UTF-8; a cautious figure, so that estimates are rather too high than too low."""
+MAX_CHARACTER_BYTES = 4
+"""Of UTF-8."""
 TOKENS_PER_TURN = 5
 """`<|im_start|>`, role, newline, `<|im_end|>`, newline."""
 
@@ -30,6 +33,10 @@ class TokenCounter(Protocol):
         """Tokens of a conversation with these turns."""
         ...
 
+    def bound(self, characters: int, turns: int) -> float:
+        """No conversation of this size has more tokens."""
+        ...
+
 
 class Estimate:
     """Needs nothing; exact for nobody."""
@@ -38,6 +45,9 @@ class Estimate:
 
     def count(self, contents: Sequence[str]) -> int:
         return estimate_tokens(contents)
+
+    def bound(self, characters: int, turns: int) -> float:
+        return 1 + characters * MAX_CHARACTER_BYTES / BYTES_PER_TOKEN + TOKENS_PER_TURN * turns
 
 
 class TokenizerFile:
@@ -51,6 +61,9 @@ class TokenizerFile:
         encodings = self._tokenizer.encode_batch_fast(list(contents), add_special_tokens=False)
         return sum(len(encoding.ids) for encoding in encodings) + TOKENS_PER_TURN * len(contents)
 
+    def bound(self, characters: int, turns: int) -> float:
+        return math.inf
+
 
 def make_counter(tokenizer: Path | None) -> TokenCounter:
     """Raises UsageError when the file is no tokenizer, PrerequisiteError when the extra is missing."""
@@ -58,11 +71,10 @@ def make_counter(tokenizer: Path | None) -> TokenCounter:
 
 
 def estimate_tokens(contents: Iterable[str]) -> int:
-    size_bytes = turns = 0
-    for content in contents:
-        size_bytes += len(content) if content.isascii() else len(content.encode(errors="surrogatepass"))
-        turns += 1
-    return round(size_bytes / BYTES_PER_TOKEN) + TOKENS_PER_TURN * turns
+    texts = list(contents)
+    size_bytes = sum(map(len, texts))
+    size_bytes += sum([len(text.encode(errors="surrogatepass")) - len(text) for text in texts if not text.isascii()])
+    return round(size_bytes / BYTES_PER_TOKEN) + TOKENS_PER_TURN * len(texts)
 
 
 def _load(path: Path) -> Any:

@@ -10,6 +10,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from terminal_task_gen.events import Event, TurnFinished
+from terminal_task_gen.harmless import make_harmless
 from terminal_task_gen.trajectory import find_thinking_end
 
 
@@ -23,7 +24,7 @@ class TurnView:
         if not isinstance(event, TurnFinished):
             return
         self._console.print(Rule(f"{event.trajectory_id}  turn {event.turn}", align="left"))
-        reply = _read_reply(event.reply)
+        reply = read_reply(event.reply)
         if reply is None:
             self._show(event.reply, "yellow")
         else:
@@ -37,10 +38,10 @@ class TurnView:
 
     def _show(self, text: str, style: str) -> None:
         if text.strip():
-            self._console.print(Text(_make_harmless(text.strip("\n")), style=style), soft_wrap=True)
+            self._console.print(Text(make_harmless(text.strip("\n")), style=style), soft_wrap=True)
 
 
-def _read_reply(reply: str) -> dict[str, Any] | None:
+def read_reply(reply: str) -> dict[str, Any] | None:
     """The JSON turn in a reply; None where it is none, or is in another dialect."""
     text = reply[find_thinking_end(reply) :]
     begin = text.find("{")
@@ -49,7 +50,3 @@ def _read_reply(reply: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and isinstance(found.get("commands"), list) else None
-
-
-def _make_harmless(text: str) -> str:
-    return "".join(c if c in "\n\t" or c.isprintable() else "\N{SYMBOL FOR ESCAPE}" for c in text)

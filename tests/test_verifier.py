@@ -113,6 +113,47 @@ async def test_every_kind_of_outcome(sandbox: Sandbox) -> None:
     assert await list_leftovers(sandbox) == ""
 
 
+PARTS = """import logging
+import unittest
+
+import pytest
+
+
+class TestOld(unittest.TestCase):
+    def test_method(self):
+        for n in range(2):
+            with self.subTest(n=n):
+                self.assertLess(n, 2)
+
+
+def test_fixtures(tmpdir, caplog, capsys, monkeypatch, record_property, subtests, doctest_namespace):
+    tmpdir.join("x").write("x")
+    logging.getLogger().warning("said")
+    print("out")
+    monkeypatch.setenv("X", "1")
+    record_property("a", 1)
+    with subtests.test("one"):
+        assert "said" in caplog.text and capsys.readouterr().out == "out\\n"
+
+
+def test_names():
+    assert 0.1 + 0.2 == pytest.approx(0.3) and "raises" in dir(pytest)
+    with pytest.warns(UserWarning):
+        __import__("warnings").warn("w")
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        pytest.nothing
+    from pytest import Config, importorskip, set_trace
+    assert importorskip("json") and Config and callable(set_trace)
+"""
+
+
+async def test_what_pytest_offers_is_there_when_it_is_asked_for(sandbox: Sandbox) -> None:
+    report = await verify(sandbox, PARTS, test_method=0.2, test_fixtures=0.4, test_names=0.4)
+    assert report.passed, [outcome.message for outcome in report.outcomes]
+    alone = "def test_a(tmpdir):\n    assert tmpdir\n"
+    assert (await verify(sandbox, alone, test_a=1.0)).passed
+
+
 async def test_two_equal_runs_give_equal_reports(sandbox: Sandbox) -> None:
     tests = "def test_a(tmp_path):\n    assert tmp_path == test_a, 'no'\n\ndef test_b():\n    assert 1 > 0\n"
     first, second = [await verify(sandbox, tests, test_a=0.5, test_b=0.5) for _ in range(2)]

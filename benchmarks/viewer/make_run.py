@@ -1,7 +1,8 @@
 """Writes a synthetic run for the viewer, the same bytes each time: tasks, drafts, trajectories, a corpus' rulings.
 
     python -m benchmarks.viewer.make_run /tmp/run --rows 500000 --words 60      # some 2.8 kB a trajectory
-    python -m benchmarks.viewer.make_run /tmp/run --rows 40000 --words 1130     # as long as real ones: 22 kB
+    python -m benchmarks.viewer.make_run /tmp/run --rows 40000 --words 1130     # longer: 13 kB
+    python -m benchmarks.viewer.make_run /tmp/run --rows 15000 --like runs/demo # rows of a real run, again and again
 
 Domains, skills, models, stop reasons, rewards and drop reasons are drawn with unequal shares; words are those of the
 filter's benchmark (Zipf, 60,000).
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,19 @@ def write_run(folder: Path, rows: int, words: int) -> None:
             (dropped if is_dropped else kept).write(orjson.dumps(ruled) + b"\n")
 
 
+def repeat_run(folder: Path, rows: int, original: Path) -> None:
+    """The original's tasks, and its trajectories over and over, each time with ids of its own; no corpus."""
+    (folder / "trajectories").mkdir(parents=True)
+    shutil.copytree(original / "tasks", folder / "tasks")
+    lines = [
+        line for path in sorted((original / "trajectories").glob("trajectories-*.jsonl")) for line in path.open("rb")
+    ]
+    with Shards(folder / "trajectories") as shards:
+        for number in range(rows):
+            row_id, line = orjson.loads(lines[number % len(lines)])["id"], lines[number % len(lines)]
+            shards.write(line.replace(row_id.encode(), f"traj-{number:016x}".encode(), 1))
+
+
 def make_rejection(random_: random.Random, number: int) -> dict[str, Any]:
     reason = random_.choice(REASONS)
     return {
@@ -138,8 +153,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, default=500_000)
     parser.add_argument("--words", type=int, default=60)
+    parser.add_argument("--like", type=Path, help="a finished run")
     arguments = parser.parse_args()
-    write_run(arguments.folder, arguments.rows, arguments.words)
+    if arguments.like:
+        repeat_run(arguments.folder, arguments.rows, arguments.like)
+    else:
+        write_run(arguments.folder, arguments.rows, arguments.words)
     write_identity(arguments.folder)
 
 

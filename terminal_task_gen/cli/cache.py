@@ -53,6 +53,6 @@ def clear(config: options.ConfigFile = None, output_dir: options.OutputDir = Non
     typer.echo(f"{folder}: {freed_bytes / 1e6:,.1f} MB freed" if files else f"{folder}: nothing is kept there")
 
 
-def _find_folder(file: Path | None, output_dir: Path | None, cache_dir: Path | None) -> Path:
+def _find_folder(file: Path | None, output_dir: str | None, cache_dir: Path | None) -> Path:
     flags = options.make_tree(output_dir=output_dir, teacher__cache_dir=cache_dir)
     return load_config(file, [], flags).reply_cache_dir

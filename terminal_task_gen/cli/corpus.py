@@ -12,7 +12,7 @@ from rich.text import Text
 
 from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
-from terminal_task_gen.cli.drive import drive, finish
+from terminal_task_gen.cli.drive import Where, drive, finish
 from terminal_task_gen.config import Config, load_rules
 from terminal_task_gen.events import StageFinished
 from terminal_task_gen.finding import Action, FilterFacts, RuleName, Ruling
@@ -22,6 +22,9 @@ HELP = """Decide which trajectories are kept, and write RUN/corpus: shards, drop
 
 A corpus is a view: it is written anew each time from what is on disk, so try as many rules as you like. Presets: paper
 (the default), strict, labels-only. Each rule may be set to drop, flag or off, and has parameters: docs/filters.md.
+
+There is no --partition here: near-duplicates and solve rates are known of the whole run only. All cores work on
+it; with --engine ray those of a cluster.
 
 [bold]Examples[/]
 
@@ -53,6 +56,8 @@ def filter_run(
         str | None,
         typer.Option(metavar="ID", help="Write nothing; tell what each rule says of it.", rich_help_panel=options.WHAT),
     ] = None,
+    engine: options.EngineOption = "local",
+    address: options.Address = None,
     override: options.Override = None,
 ) -> None:
     """See HELP."""
@@ -62,7 +67,8 @@ def filter_run(
     if explain is not None:
         finish(_explain(config, explain))
         return
-    finish(drive(config, [pipeline.filter_corpus]), summary_of=config.run_dir)
+    code = drive(config, [pipeline.filter_corpus], where=Where(engine=engine, address=address))
+    finish(code, summary_of=config)
 
 
 filter_run.__doc__ = HELP

@@ -10,7 +10,7 @@ import typer
 
 from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
-from terminal_task_gen.cli.drive import Step, drive, finish
+from terminal_task_gen.cli.drive import Step, Where, drive, finish
 from terminal_task_gen.config import dump_config, load_config
 from terminal_task_gen.errors import UsageError
 from terminal_task_gen.events import StageFinished
@@ -48,8 +48,12 @@ def demo(
     sandbox: Annotated[
         str, typer.Option(help="bubblewrap, docker or auto.", rich_help_panel=options.HOW)
     ] = "bubblewrap",
-    output_dir: Annotated[Path, typer.Option(help="Folder of all runs.", rich_help_panel=options.WHERE)] = Path("runs"),
+    output_dir: Annotated[
+        str, typer.Option(help="Folder of all runs, or a URL: s3://bucket/runs.", rich_help_panel=options.WHERE)
+    ] = "runs",
     name: Annotated[str | None, typer.Option(help="Name of the run.", rich_help_panel=options.WHERE)] = None,
+    engine: options.EngineOption = "local",
+    address: options.Address = None,
     override: options.Override = None,
 ) -> None:
     """See HELP."""
@@ -66,8 +70,13 @@ def demo(
         generate=show.generate,
     )
     config = load_config(show.config, override or [], flags)
-    code = drive(config, [_on_scripted_teacher(show)], resume="the same command again")
-    finish(code, summary_of=config.run_dir)
+    code = drive(
+        config,
+        [_on_scripted_teacher(show)],
+        resume="the same command again",
+        where=Where(engine=engine, address=address),
+    )
+    finish(code, summary_of=config)
 
 
 demo.__doc__ = HELP

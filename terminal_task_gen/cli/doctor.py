@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
@@ -12,9 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from terminal_task_gen import pipeline
+from terminal_task_gen.cli import options
+from terminal_task_gen.cli.drive import drive, finish
 from terminal_task_gen.config import Config
 from terminal_task_gen.errors import UsageError
+from terminal_task_gen.events import StageFinished
 from terminal_task_gen.pipeline import SANDBOXES
+from terminal_task_gen.pipeline.places import fetch_run, find_url
 from terminal_task_gen.store import DUPLICATES, FAILED, REJECTED, TASKS, TRAJECTORIES, Damage, RunDirectory
 from terminal_task_gen.task import Rejection, Task
 from terminal_task_gen.trajectory import Trajectory
@@ -38,12 +41,13 @@ class Check(NamedTuple):
 
 
 def doctor(
-    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run directory to check.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Run to check.")] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Move damaged lines out of the run's shards.")] = False,
+    override: options.Override = None,
 ) -> None:
     """See HELP."""
     if run is not None:
-        _check_run(run, repair=repair)
+        _check_run(run, override or [], repair=repair)
         return
     checks = asyncio.run(_check_machine())
     table = Table("", "part", "finding", box=None, header_style="dim")
@@ -75,19 +79,41 @@ async def _check_machine() -> list[Check]:
     return checks
 
 
-def _check_run(path: Path, *, repair: bool) -> None:
+def _check_run(place: str, overrides: list[str], *, repair: bool) -> None:
+    url = find_url(place)
+    path = fetch_run(place, overrides, options.tell)
     run = RunDirectory(path)
     if not path.is_dir() or not run.identity_path.exists():
-        raise UsageError(f"{path} is not a run directory (no run.json)")
-    damages: list[Damage] = [damage for kind, model in KINDS for damage in run.find_damage(kind, model)]
+        raise UsageError(f"{place} is not a run directory (no run.json)")
+    damages = _find_damage(run)
     for damage in damages:
         typer.echo(str(damage))
     if not damages:
-        typer.echo(f"{path}: every line can be used")
-    elif repair:
+        typer.echo(f"{place}: every line can be used")
+    elif not repair:
+        raise UsageError(f"{len(damages)} damaged lines; move them out with: ttg doctor {place} --repair")
+    elif url is None:
         run.lock()
-        moved_to = run.move_out(damages)
+        _move_out(run, damages, f"{run.config_path}")
         run.unlock()
-        typer.echo(f"moved {len(damages)} lines to {moved_to}; their items are owed: ttg run {run.config_path}")
     else:
-        raise UsageError(f"{len(damages)} damaged lines; move them out with: ttg doctor {path} --repair")
+        _repair_at_url(place, overrides)
+
+
+def _repair_at_url(place: str, overrides: list[str]) -> None:
+    """As a step on the open run, which uploads what was mended."""
+
+    async def step(run: pipeline.OpenRun) -> StageFinished:
+        _move_out(run.directory, _find_damage(run.directory), f"{place}/config.yaml")
+        return StageFinished("doctor", 0, 0, 0, 0.0)
+
+    finish(drive(options.load_run_config(place, {}, overrides), [step]))
+
+
+def _find_damage(run: RunDirectory) -> list[Damage]:
+    return [damage for kind, model in KINDS for damage in run.find_damage(kind, model)]
+
+
+def _move_out(run: RunDirectory, damages: list[Damage], config: str) -> None:
+    moved_to = run.move_out(damages)
+    typer.echo(f"moved {len(damages)} lines to {moved_to}; their items are owed: ttg run {config}")

@@ -10,6 +10,7 @@ import typer
 
 from terminal_task_gen.cli import options
 from terminal_task_gen.errors import UsageError
+from terminal_task_gen.export.folder import EXPORT_MARK
 
 HELP = """Write a corpus as a trainer loads it, or tasks and trajectories as Harbor keeps them.
 
@@ -27,6 +28,8 @@ verl: Parquet for veRL. atif: trajectories with tool calls. harbor: task directo
   ttg export runs/first --format terminal-corpus --file-type parquet --push-to-hub me/terminal-corpus
 
   ttg export runs/first --format harbor --base dockerfile
+
+  ttg export s3://my-bucket/runs/first --format messages -o /data/sft     # docs/storage.md
 """
 
 
@@ -61,14 +64,16 @@ ROWS, HARBOR = "Formats of rows", "Format harbor"
 
 
 def export(
-    source: Annotated[Path, typer.Argument(metavar="RUN_OR_CORPUS", help="Run, corpus or mix.", show_default=False)],
+    source: Annotated[
+        str, typer.Argument(metavar="RUN_OR_CORPUS", help="Run, corpus or mix; a folder or a URL.", show_default=False)
+    ],
     form: Annotated[Format, typer.Option("--format", "-f", help="What to write.", rich_help_panel=options.WHAT)],
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
-            help="Folder (default: RUN/exports/FORMAT).",
+            help="Folder or URL (default: RUN/exports/FORMAT).",
             rich_help_panel="Where",
         ),
     ] = None,
@@ -96,63 +101,65 @@ def export(
     override: options.Override = None,
 ) -> None:
     """See HELP."""
-    folder = output or _choose_folder(source, form)
+    rows_only = form not in (Format.HARBOR, Format.ATIF)
+    place = options.fetch_source(source, override, rows_only=rows_only)
+    target = options.open_target(output or _choose_target(place, form), EXPORT_MARK, override, place.folder)
     if push_to_hub is not None:
         from terminal_task_gen.export.hub import check_hub
 
         check_hub(push_to_hub)
     if form is Format.HARBOR:
         flags = {"base": base, "organisation": organisation, "enforce_network": enforce_network}
-        _export_harbor(source, folder, override, flags)
+        _export_harbor(place.folder, target, override, flags)
     elif form is Format.ATIF:
-        _export_atif(source, folder, part, override)
+        _export_atif(place.folder, target, part, override)
     else:
-        _export_rows(source, folder, form=form, file_type=file_type, thinking=thinking, part=part)
+        _export_rows(place.folder, target, form=form, file_type=file_type, thinking=thinking, part=part)
+    target.send()
     if push_to_hub is not None:
         from terminal_task_gen.export.hub import push_folder
 
-        typer.echo(f"pushed: {push_folder(folder, push_to_hub)}")
+        typer.echo(f"pushed: {push_folder(target.folder, push_to_hub)}")
 
 
 export.__doc__ = HELP
 
 
-def _choose_folder(source: Path, form: Format) -> Path:
-    if (source / "config.yaml").is_file():
-        return source / "exports" / form
-    path = source.resolve()
-    return path.with_name(f"{path.name}-{form}")
+def _choose_target(source: options.Source, form: Format) -> str:
+    is_run = (source.folder / "config.yaml").is_file()
+    place = source.url or str(source.folder if is_run else source.folder.resolve())
+    return f"{place}/exports/{form}" if is_run else f"{place}-{form}"
 
 
-def _export_rows(source: Path, folder: Path, **choices: str) -> None:
+def _export_rows(source: Path, target: options.Target, **choices: str) -> None:
     from terminal_task_gen.export.source import RowSource
     from terminal_task_gen.export.trainers.write import RowOptions, export_rows
 
-    report = export_rows(RowSource(source), folder, RowOptions.model_validate(choices))
+    report = export_rows(RowSource(source), target.folder, RowOptions.model_validate(choices))
     splits = ", ".join(f"{split} {sum(f.rows for f in files):,}" for split, files in report.files.items())
-    typer.echo(f"{report.format}: {report.rows:,} rows ({splits}) in {folder}")
+    typer.echo(f"{report.format}: {report.rows:,} rows ({splits}) in {target.place}")
     _tell_left_out(report.left_out)
 
 
-def _export_atif(source: Path, folder: Path, part: str, override: list[str] | None) -> None:
+def _export_atif(source: Path, target: options.Target, part: str, override: list[str] | None) -> None:
     from terminal_task_gen.pipeline.exporting import export_atif
 
     config = _load_run(source, override)
-    report = export_atif(config, folder, part=part, on_damage=_tell_damage)
-    typer.echo(f"atif: {report.trajectories:,} trajectories in {folder}")
+    report = export_atif(config, target.folder, part=part, on_damage=_tell_damage)
+    typer.echo(f"atif: {report.trajectories:,} trajectories in {target.place}")
     _tell_left_out(report.left_out)
 
 
-def _export_harbor(source: Path, folder: Path, override: list[str] | None, flags: dict[str, Any]) -> None:
+def _export_harbor(source: Path, target: options.Target, override: list[str] | None, flags: dict[str, Any]) -> None:
     from terminal_task_gen.export.harbor.environment import Base
     from terminal_task_gen.pipeline.exporting import export_harbor_tasks
 
     config = _load_run(source, override)
     flags["base"] = Base(flags["base"])
-    report = export_harbor_tasks(config, folder, on_damage=_tell_damage, **flags)
-    typer.echo(f"harbor: {report.tasks:,} tasks, {report.with_solution:,} with a solution, in {folder}")
+    report = export_harbor_tasks(config, target.folder, on_damage=_tell_damage, **flags)
+    typer.echo(f"harbor: {report.tasks:,} tasks, {report.with_solution:,} with a solution, in {target.place}")
     _tell_left_out(report.left_out)
-    typer.echo(f"run:    harbor run -p {folder} -a oracle")
+    typer.echo(f"run:    harbor run -p {target.folder} -a oracle")
 
 
 def _load_run(source: Path, override: list[str] | None) -> Any:

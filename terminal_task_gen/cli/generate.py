@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
-from terminal_task_gen.cli.drive import drive, finish
+from terminal_task_gen.cli.drive import Where, drive, finish
+from terminal_task_gen.cli.preview import preview as show_preview
 
 HELP = """Write tasks with the author teacher and prove them at the gates.
 
@@ -20,29 +19,21 @@ HELP = """Write tasks with the author teacher and prove them at the gates.
 
   ttg generate --mode seed --seed-kind command --domain debugging -n 50 -c my.yaml
 
+  ttg generate --partition 0/8 -n 100000 -c my.yaml       # an eighth; see configs/slurm.sbatch, configs/kubernetes.yaml
+
   ttg generate --mode adapt --adapter openmathreasoning --rows data/cot/ --name math     # no teacher; all rows
+
+  ttg generate --mode skill --domain security -c my.yaml --preview 3      # look at three tasks first
 
 Run the same command again to go on where it stopped; a larger -n extends the run.
 """
 
 
 def generate(
-    mode: Annotated[
-        list[str] | None, typer.Option(help="skill, seed (may be repeated) or adapt.", rich_help_panel=options.WHAT)
-    ] = None,
-    domain: Annotated[
-        list[str] | None,
-        typer.Option(help="Domains, with commas or repeated (default: all).", rich_help_panel=options.WHAT),
-    ] = None,
-    count: Annotated[
-        int | None,
-        typer.Option(
-            "--count", "-n", help="Requests per mode (default: 10; adapt: all rows).", rich_help_panel=options.WHAT
-        ),
-    ] = None,
-    difficulty: Annotated[
-        str | None, typer.Option(help="easy, medium, hard or mixed (default: mixed).", rich_help_panel=options.WHAT)
-    ] = None,
+    mode: options.Modes = None,
+    domain: options.Domains = None,
+    count: options.Count = None,
+    difficulty: options.Difficulty = None,
     taxonomy: options.Taxonomy = None,
     images: options.Images = None,
     seeds: options.Seeds = None,
@@ -52,9 +43,13 @@ def generate(
     base_url: options.BaseUrl = None,
     model: options.Model = None,
     api_key_env: options.ApiKeyEnv = None,
+    preview: options.Preview = None,
     no_cache: options.NoCache = False,
     sandbox: options.Sandbox = None,
     parallel: options.Parallel = None,
+    partition: options.PartitionOption = None,
+    engine: options.EngineOption = "local",
+    address: options.Address = None,
     override: options.Override = None,
     config: options.ConfigFile = None,
     name: options.Name = None,
@@ -83,8 +78,12 @@ def generate(
         sandbox__driver=sandbox,
     )
     resolved = options.load_new_config(config, flags, override)
-    code = drive(resolved, [pipeline.generate])
-    typer.echo(f"tasks: {resolved.run_dir}/tasks   next: ttg rollout {resolved.run_dir}")
+    if preview is not None:
+        finish(show_preview(resolved, preview))
+        return
+    code = drive(resolved, [pipeline.generate], where=Where(options.read_partition(partition), engine, address))
+    typer.echo(f"tasks: {resolved.run_place}/tasks   yield: ttg report {resolved.run_place}")
+    typer.echo(f"next: ttg rollout {resolved.run_place}")
     finish(code)
 
 

@@ -44,5 +44,5 @@ def import_harbor(
     code = drive(
         resolved, [partial(pipeline.import_harbor, roots=directories, proved=prove)], resume="the same command again"
     )
-    typer.echo(f"tasks: {resolved.run_dir}/tasks   next: ttg rollout {resolved.run_dir}")
+    typer.echo(f"tasks: {resolved.run_place}/tasks   next: ttg rollout {resolved.run_place}")
     finish(code)

@@ -19,14 +19,19 @@ from terminal_task_gen.cli import (
     demo,
     doctor,
     domains,
+    estimate,
     export,
     generate,
     images,
     imports,
     mix,
+    replay,
+    report,
     rollout,
     run,
     seeds,
+    show,
+    stats,
     taxonomy,
     teacher,
     view,
@@ -46,13 +51,18 @@ app = typer.Typer(
 )
 app.command("demo", rich_help_panel="Start here")(demo.demo)
 app.command("doctor", rich_help_panel="Start here")(doctor.doctor)
+app.command("estimate", rich_help_panel="Start here")(estimate.estimate)
 app.command("view", rich_help_panel="Look")(view.view)
 app.command("run", rich_help_panel="Pipeline")(run.run)
 app.command("generate", rich_help_panel="Pipeline")(generate.generate)
+app.command("report", rich_help_panel="Pipeline")(report.report)
 app.command("rollout", rich_help_panel="Pipeline")(rollout.rollout)
 app.command("filter", rich_help_panel="Pipeline")(corpus.filter_run)
 app.command("mix", rich_help_panel="Pipeline")(mix.mix)
 app.command("export", rich_help_panel="Pipeline")(export.export)
+app.command("stats", rich_help_panel="Look")(stats.stats)
+app.command("show", rich_help_panel="Look")(show.show)
+app.command("replay", rich_help_panel="Look")(replay.replay)
 app.add_typer(imports.app, name="import", rich_help_panel="Pipeline")
 app.add_typer(domains.app, name="domains", rich_help_panel="Parts")
 app.add_typer(taxonomy.app, name="taxonomy", rich_help_panel="Parts")

@@ -12,6 +12,7 @@ from terminal_task_gen.cli import options
 from terminal_task_gen.config import MixRecipe, load_tree
 from terminal_task_gen.errors import UsageError
 from terminal_task_gen.export.mix.report import MixReport
+from terminal_task_gen.places import read_url
 
 HELP = """Build a training set from runs, corpora or mixes: weights, balance, caps, order, held-out tasks, subsets.
 
@@ -25,6 +26,8 @@ sources give equal files. No row is taken twice and none is cut; what was left a
   ttg mix runs/math=1 runs/skills=3 --rows 10000 --balance skill --curriculum staged --name half
 
   ttg mix --recipe configs/mix.yaml --subsets 1,2,5,10,100
+
+  ttg mix s3://my-bucket/runs/first -o s3://my-bucket/mixes/first     # docs/storage.md
 """
 
 
@@ -75,7 +78,8 @@ Subsets = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Of all draws.", rich_help_panel=ORDER)]
 Name = Annotated[str | None, typer.Option(help="Name of the mix.", rich_help_panel=options.WHERE)]
 Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Folder (default: mixes/NAME).", rich_help_panel=options.WHERE)
+    str | None,
+    typer.Option("--output", "-o", help="Folder or URL (default: mixes/NAME).", rich_help_panel=options.WHERE),
 ]
 
 
@@ -97,7 +101,7 @@ def mix(
     override: options.Override = None,
 ) -> None:
     """See HELP."""
-    from terminal_task_gen.export.mix.write import write_mix
+    from terminal_task_gen.export.mix.write import MIX_MARK, write_mix
 
     flags = options.make_tree(
         sources=[_parse_source(text) for text in sources or []],
@@ -113,15 +117,20 @@ def mix(
         seed=seed,
         name=name,
     )
-    resolved = load_tree(MixRecipe, recipe, override or [], flags)
-    folder = output or Path("mixes") / resolved.name
-    _tell(write_mix(folder, resolved), folder)
+    own = [one for one in override or [] if not one.startswith("storage.")]
+    storage = [one for one in override or [] if one.startswith("storage.")]
+    resolved = load_tree(MixRecipe, recipe, own, flags)
+    places = [options.fetch_source(str(source.path), storage, rows_only=True).folder for source in resolved.sources]
+    target = options.open_target(output or f"mixes/{resolved.name}", MIX_MARK, storage)
+    report = write_mix(target.folder, resolved, places=places)
+    target.send()
+    _tell(report, target)
 
 
 mix.__doc__ = HELP
 
 
-def _tell(report: MixReport, folder: Path) -> None:
+def _tell(report: MixReport, target: options.Target) -> None:
     for split, numbers in report.splits.items():
         typer.echo(f"{split}: {numbers.rows:,} rows, {numbers.tasks:,} tasks, {numbers.tokens:,} tokens")
     typer.echo(f"tokens by {report.tokens_by}")
@@ -130,14 +139,14 @@ def _tell(report: MixReport, folder: Path) -> None:
         taken = f"{source.path}: {source.train + source.validation:,} of {source.rows:,} rows taken"
         short = f"; {source.shortfall:,} rows short of its share" if source.shortfall else ""
         typer.echo(taken + (f"; left out: {left}" if left else "") + short)
-    typer.echo(f"mix:  {folder}   card: README.md   what was taken and left: mix.json")
-    typer.echo(f'load: datasets.load_dataset("{folder}")   or: ttg export {folder} --format messages')
+    typer.echo(f"mix:  {target.place}   card: README.md   what was taken and left: mix.json")
+    typer.echo(f'load: datasets.load_dataset("{target.folder}")   or: ttg export {target.place} --format messages')
 
 
 def _parse_source(text: str) -> dict[str, Any]:
     """`runs/first` or `runs/first=2`; a folder whose own name holds `=` is taken as it is."""
     path, equals, weight = text.rpartition("=")
-    if not equals or Path(text).exists():
+    if not equals or (read_url(text) is None and Path(text).exists()):
         return {"path": text}
     try:
         return {"path": path, "weight": float(weight)}

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from terminal_task_gen.config import Config, load_config
 from terminal_task_gen.errors import UsageError
+from terminal_task_gen.partition import WHOLE, Partition
+from terminal_task_gen.pipeline.places import (
+    check_target,
+    fetch_identity,
+    fetch_rows,
+    fetch_run,
+    find_url,
+    send_folder,
+)
+from terminal_task_gen.places import get_staging_folder, read_folder, read_url, split_url
 from terminal_task_gen.store import RunDirectory
 
 WHERE = "Where"
@@ -22,7 +33,10 @@ ConfigFile = Annotated[
 Name = Annotated[
     str | None, typer.Option(help="Name of the run; its folder is OUTPUT_DIR/NAME.", rich_help_panel=WHERE)
 ]
-OutputDir = Annotated[Path | None, typer.Option(help="Folder of all runs (default: runs).", rich_help_panel=WHERE)]
+OutputDir = Annotated[
+    str | None,
+    typer.Option(help="Folder of all runs (default: runs), or a URL: s3://bucket/runs.", rich_help_panel=WHERE),
+]
 BaseUrl = Annotated[
     str | None, typer.Option(help="OpenAI-compatible endpoint, e.g. http://host:8000/v1.", rich_help_panel=TEACHER)
 ]
@@ -40,6 +54,26 @@ Sandbox = Annotated[
     typer.Option(help="auto, docker or bubblewrap (auto, the default: Docker if it answers).", rich_help_panel=HOW),
 ]
 Parallel = Annotated[int | None, typer.Option(help="Items worked on at once.", rich_help_panel=HOW)]
+Modes = Annotated[
+    list[str] | None, typer.Option("--mode", help="skill, seed (may be repeated) or adapt.", rich_help_panel=WHAT)
+]
+Domains = Annotated[
+    list[str] | None,
+    typer.Option("--domain", help="Domains, with commas or repeated (default: all).", rich_help_panel=WHAT),
+]
+Count = Annotated[
+    int | None,
+    typer.Option("--count", "-n", help="Requests per mode (default: 10; adapt: all rows).", rich_help_panel=WHAT),
+]
+Difficulty = Annotated[
+    str | None, typer.Option(help="easy, medium, hard or mixed (default: mixed).", rich_help_panel=WHAT)
+]
+Preview = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Make and show the first N tasks of each mode; no run is written.", rich_help_panel=HOW
+    ),
+]
 Taxonomy = Annotated[
     list[Path] | None, typer.Option(help="Folder of your own domains; may be repeated.", rich_help_panel=WHAT)
 ]
@@ -61,7 +95,46 @@ Override = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Any field, e.g. rollout.max_turns=30.", rich_help_panel=HOW),
 ]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory, e.g. runs/first.", show_default=False)]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="local, or ray: a worker on each node of a cluster that shares the run's folder; --parallel is a node's.",
+        rich_help_panel=HOW,
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Of the Ray cluster (default: RAY_ADDRESS, or this machine's).",
+        rich_help_panel=HOW,
+    ),
+]
+PartitionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--partition",
+        metavar="I/N",
+        help="Do only this part, from 0/N on: N processes, on any machines that share the folder or URL, do all.",
+        rich_help_panel=HOW,
+    ),
+]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Run, e.g. runs/first or s3://bucket/runs/first.", show_default=False)
+]
+RunOption = Annotated[
+    str | None,
+    typer.Option(
+        "--run", metavar="RUN", help="Run, a folder or a URL (default: all under runs/).", rich_help_panel=WHERE
+    ),
+]
+
+
+def read_partition(text: str | None) -> Partition:
+    """The whole where none is named."""
+    return WHOLE if text is None else Partition.parse(text)
 
 
 def make_tree(**fields: Any) -> dict[str, Any]:
@@ -97,21 +170,92 @@ def load_new_config(file: Path | None, flags: dict[str, Any], overrides: list[st
     if file is not None and file.name == "config.yaml" and (file.parent / "run.json").is_file() and not elsewhere:
         return load_run_config(file.parent, flags, overrides)
     config = load_config(file, overrides or [], flags)
-    if file is None and RunDirectory(config.run_dir).config_path.is_file():
-        return load_run_config(config.run_dir, flags, overrides)
+    if file is None and _has_run(config, overrides):
+        return load_run_config(config.run_place, flags, overrides)
     return _make_absolute(config)
 
 
-def load_run_config(run: Path, flags: dict[str, Any], overrides: list[str] | None) -> Config:
+def load_run_config(run: str | Path, flags: dict[str, Any], overrides: list[str] | None) -> Config:
     """Configuration of an existing run, found where it lies now. Raises UsageError when there is none."""
-    saved = RunDirectory(run).config_path
+    url = find_url(str(run))
+    path = read_folder(str(run)) if url is None else fetch_identity(url, overrides or [], tell)
+    saved = RunDirectory(path).config_path
     if not saved.is_file():
         raise UsageError(
-            f"{run} is not a run directory (no config.yaml); make one with: ttg generate --name {run.name}"
+            f"{run} is not a run directory (no config.yaml); make one with: ttg generate --name {path.name}"
         )
-    path = run.resolve()
-    flags = {**flags, "output_dir": str(run.parent if run.name == path.name else path.parent), "name": path.name}
-    return _make_absolute(load_config(saved, overrides or [], flags))
+    if url is not None:
+        above, name = split_url(url)
+    else:
+        name = path.resolve().name
+        above = str(path.parent if path.name == name else path.resolve().parent)
+    return _make_absolute(load_config(saved, overrides or [], {**flags, "output_dir": above, "name": name}))
+
+
+def fetch_config(file: str, overrides: list[str] | None) -> Path:
+    """The file of a configuration; at a URL, that of the run's staging folder. Raises UsageError."""
+    url = read_url(file)
+    if url is None:
+        return read_folder(file)
+    above, name = split_url(url)
+    if name != "config.yaml":
+        raise UsageError(f"{url}: only a run's own config.yaml is read from a URL; give a file of this machine")
+    return fetch_identity(above, overrides or [], tell) / name
+
+
+class Source(NamedTuple):
+    """A run, corpus or mix, where it can be read."""
+
+    folder: Path
+    url: str | None
+
+
+class Target(NamedTuple):
+    """Where a folder is written to; one at a URL is written here and sent."""
+
+    folder: Path
+    place: str
+    send: Callable[[], None]
+
+
+def fetch_source(place: str, overrides: list[str] | None, *, rows_only: bool) -> Source:
+    """Of a run at a URL, the corpus is brought here; without `rows_only` tasks and trajectories, too."""
+    folder = fetch_rows(place, overrides or [], tell)
+    if not rows_only and find_url(place) is not None:
+        fetch_run(place, overrides or [], tell)
+    return Source(folder, find_url(place))
+
+
+def open_target(place: str, mark: str, overrides: list[str] | None, source: Path | None = None) -> Target:
+    """Raises UsageError, before any work, for a URL that cannot be reached or holds something else."""
+    url = read_url(place)
+    if url is None:
+        return Target(read_folder(place), place, lambda: None)
+    check_target(url, mark, overrides or [], source)
+    folder = get_staging_folder(url)
+    return Target(folder, url, lambda: send_folder(folder, url, mark, overrides or [], source))
+
+
+def tell(text: str) -> None:
+    """A line beside a command's output."""
+    typer.echo(text, err=True)
+
+
+def _has_run(config: Config, overrides: list[str] | None) -> bool:
+    folder = fetch_identity(config.run_url, overrides or [], tell) if config.run_url else config.run_dir
+    return RunDirectory(folder).config_path.is_file()
+
+
+def choose_runs(given: str | None, present: Sequence[Path]) -> list[Path]:
+    """The given run, or all that are there. Raises UsageError when that is none."""
+    if given is None:
+        if not present:
+            raise UsageError("there are no runs under ./runs; name one with --run RUN")
+        return list(present)
+    folder = fetch_run(given, [], tell)
+    if not RunDirectory(folder).config_path.is_file():
+        raise UsageError(f"{given} is not a run directory (no config.yaml)")
+    return [folder]
 
 
 def _make_absolute(config: Config) -> Config:

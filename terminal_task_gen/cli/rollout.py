@@ -9,7 +9,8 @@ import typer
 
 from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
-from terminal_task_gen.cli.drive import drive, finish
+from terminal_task_gen.cli.drive import Where, drive, finish
+from terminal_task_gen.errors import UsageError
 
 HELP = """Let the actor teacher solve a run's tasks in real terminals, and judge each with the task's tests.
 
@@ -20,6 +21,8 @@ HELP = """Let the actor teacher solve a run's tasks in real terminals, and judge
   ttg rollout runs/first --attempts 4 --parallel 8 --set rollout.max_turns=30
 
   ttg rollout runs/first --attempts 8 --until success     # a task is done at its first success
+
+  ttg rollout runs/first --partition 0/8                  # an eighth; see configs/slurm.sbatch, configs/kubernetes.yaml
 
   ttg rollout runs/first --task security-1f --watch       # one task, its turns shown as they come
 
@@ -46,6 +49,9 @@ def rollout(
     parallel: Annotated[
         str | None, typer.Option(help="Rollouts at once, or auto.", rich_help_panel=options.HOW)
     ] = None,
+    partition: options.PartitionOption = None,
+    engine: options.EngineOption = "local",
+    address: options.Address = None,
     no_cache: options.NoCache = False,
     sandbox: options.Sandbox = None,
     base_url: options.BaseUrl = None,
@@ -67,8 +73,11 @@ def rollout(
     if no_cache:
         flags.setdefault("teacher", {})["cache"] = False
     config = options.load_run_config(run, flags, override)
-    code = drive(config, [partial(pipeline.rollout, only=task or ())], watch=watch)
-    typer.echo(f"trajectories: {config.run_dir}/trajectories   next: ttg filter {config.run_dir}")
+    if watch and engine != "local":
+        raise UsageError("--watch shows what happens on this machine; leave out --engine")
+    where = Where(options.read_partition(partition), engine, address)
+    code = drive(config, [partial(pipeline.rollout, only=task or ())], watch=watch, where=where)
+    typer.echo(f"trajectories: {config.run_place}/trajectories   next: ttg filter {config.run_place}")
     finish(code)
 
 

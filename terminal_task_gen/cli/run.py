@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from terminal_task_gen import pipeline
 from terminal_task_gen.cli import options
-from terminal_task_gen.cli.drive import drive, finish
+from terminal_task_gen.cli.drive import Where, drive, finish
 
 HELP = """Generate, roll out and filter, as one configuration says. Stopped or killed, run it again: it goes on.
 
@@ -18,11 +17,15 @@ HELP = """Generate, roll out and filter, as one configuration says. Stopped or k
   ttg run configs/quickstart.yaml --base-url http://127.0.0.1:8000/v1 --model my-model
 
   ttg run runs/first/config.yaml          # repeat or resume a run from its own folder
+
+  ttg run configs/quickstart.yaml --output-dir s3://my-bucket/runs       # on an object store: docs/storage.md
+
+  ttg run my.yaml --engine ray --sandbox docker     # on a cluster whose nodes share the folder
 """
 
 
 def run(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML configuration.", show_default=False)],
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="YAML configuration.", show_default=False)],
     base_url: options.BaseUrl = None,
     model: options.Model = None,
     api_key_env: options.ApiKeyEnv = None,
@@ -33,6 +36,8 @@ def run(
     seeds: options.Seeds = None,
     name: options.Name = None,
     output_dir: options.OutputDir = None,
+    engine: options.EngineOption = "local",
+    address: options.Address = None,
     override: options.Override = None,
 ) -> None:
     """See HELP."""
@@ -48,9 +53,13 @@ def run(
         teacher__cache=False if no_cache else None,
         sandbox__driver=sandbox,
     )
-    resolved = options.load_new_config(config, flags, override)
-    code = drive(resolved, [pipeline.generate, pipeline.rollout, pipeline.filter_corpus])
-    finish(code, summary_of=resolved.run_dir)
+    resolved = options.load_new_config(options.fetch_config(config, override), flags, override)
+    code = drive(
+        resolved,
+        [pipeline.generate, pipeline.rollout, pipeline.filter_corpus],
+        where=Where(engine=engine, address=address),
+    )
+    finish(code, summary_of=resolved)
 
 
 run.__doc__ = HELP

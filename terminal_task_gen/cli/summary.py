@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from terminal_task_gen.config import Config
 from terminal_task_gen.errors import UsageError
 from terminal_task_gen.export.report import FunnelLine, Group, Report, list_funnel
 from terminal_task_gen.store import RunDirectory
 
 
-def print_summary(run_dir: Path) -> None:
+def print_summary(config: Config) -> None:
     """Print the funnel of the corpus report; nothing when there is none yet."""
-    path = RunDirectory(run_dir).corpus_dir / "report.json"
+    path = RunDirectory(config.run_dir).corpus_dir / "report.json"
     if not path.is_file():
         return
     try:
         report = Report.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise UsageError(f"{path} is damaged; write it anew with: ttg filter {run_dir}") from error
+        raise UsageError(f"{path} is damaged; write it anew with: ttg filter {config.run_place}") from error
     console = Console()
     console.print()
     console.print(_draw_funnel(list_funnel(report)))
@@ -33,10 +32,10 @@ def print_summary(run_dir: Path) -> None:
         + (f", ${usage.cost_usd:.2f}" if usage.cost_usd else ""),
         highlight=False,
     )
-    console.print(Text(f"corpus: {run_dir}/corpus   card: README.md   numbers: report.json"))
-    console.print(Text(f'load:   datasets.load_dataset("{run_dir}/corpus", split="train")'))
+    console.print(Text(f"corpus: {config.run_place}/corpus   card: README.md   numbers: report.json"))
+    console.print(Text(f'load:   datasets.load_dataset("{config.run_dir}/corpus", split="train")'))
     console.print(
-        Text(f"train:  ttg export {run_dir} --format messages   (or conversations, verl, harbor, …; ttg mix)")
+        Text(f"train:  ttg export {config.run_place} --format messages   (or conversations, verl, harbor, …; ttg mix)")
     )
 
 

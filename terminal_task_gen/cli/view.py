@@ -10,6 +10,9 @@ from typing import Annotated
 
 import typer
 
+from terminal_task_gen.cli import options
+from terminal_task_gen.pipeline.places import fetch_run
+
 HELP = """Look at one run or several in a browser: funnel, tasks, trajectories turn by turn, recordings, diffs.
 
 A server on 127.0.0.1 alone, with a random token in its address, until Ctrl-C. Also while the run is going, and for runs
@@ -27,9 +30,7 @@ From another machine: ssh -L 8890:127.0.0.1:8890 HOST, and ttg view RUN --port 8
 
 
 def view(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN…", help="Run directories, e.g. runs/demo.", show_default=False)
-    ],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN…", help="Runs, e.g. runs/demo.", show_default=False)],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.", rich_help_panel="How")] = 0,
     open_browser: Annotated[
         bool, typer.Option("--open/--no-open", help="Open a browser at the address.", rich_help_panel="How")
@@ -40,7 +41,8 @@ def view(
     ] = None,
 ) -> None:
     """See HELP."""
-    asyncio.run(_serve(runs, port, open_browser=open_browser, index_dir=index_dir))
+    folders = [fetch_run(run, [], options.tell) for run in runs]
+    asyncio.run(_serve(folders, port, open_browser=open_browser, index_dir=index_dir))
 
 
 view.__doc__ = HELP

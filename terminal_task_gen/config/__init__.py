@@ -9,9 +9,10 @@ from terminal_task_gen.config.endpoint import EndpointConfig, ReplicaConfig, Tea
 from terminal_task_gen.config.filtering import FilterConfig
 from terminal_task_gen.config.gates import GateConfig
 from terminal_task_gen.config.generation import GenerateConfig
-from terminal_task_gen.config.load import dump_config, load_config, load_rules, load_tree
+from terminal_task_gen.config.load import dump_config, load_config, load_rules, load_tree, read_storage_options
 from terminal_task_gen.config.mixing import MixRecipe, MixSource
 from terminal_task_gen.config.rollouts import MAX_AUTO, RolloutConfig, SandboxConfig
+from terminal_task_gen.config.storage import StorageConfig
 from terminal_task_gen.config.tree import Config
 
 __all__ = [
@@ -26,9 +27,11 @@ __all__ = [
     "ReplicaConfig",
     "RolloutConfig",
     "SandboxConfig",
+    "StorageConfig",
     "TeacherConfig",
     "dump_config",
     "load_config",
     "load_rules",
     "load_tree",
+    "read_storage_options",
 ]

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from terminal_task_gen.config.storage import StorageConfig
 from terminal_task_gen.config.tree import Config
 from terminal_task_gen.errors import UsageError
 from terminal_task_gen.records import Record
@@ -49,7 +50,22 @@ def load_rules(path: Path) -> dict[str, Any]:
 
 def dump_config(config: Config) -> str:
     """The resolved configuration as YAML that `load_config` reads back to the same tree."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    data = config.model_dump(mode="json")
+    # The staging folder is this machine's own affair.
+    data["output_dir"] = data["storage"].pop("url") or data["output_dir"]
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def read_storage_options(saved: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """`storage.options` as far as they are known before the configuration can be read: from `--set`, and from what a
+    staging folder keeps of the run. Raises UsageError for an unreadable one, or a secret.
+    """
+    data: dict[str, Any] = _read_yaml(saved) if saved.is_file() else {}
+    for override in overrides:
+        _merge(data, _parse_override(override))
+    found = data.get("storage")
+    options = found.get("options", {}) if isinstance(found, Mapping) else {}
+    return load_tree(StorageConfig, None, (), {"options": options}).options
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

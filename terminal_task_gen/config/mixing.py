@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from terminal_task_gen.places import read_folder, read_url
 from terminal_task_gen.records import Record
 
 
 class MixSource(Record):
     """One run, corpus or earlier mix."""
 
-    path: Path
+    path: Path | str
+    """A folder, or a URL."""
     part: str = "default"
     """A part of it, by its config name on the card, e.g. `seed_based`."""
     weight: float | None = Field(default=None, gt=0)
@@ -24,6 +26,11 @@ class MixSource(Record):
     min_reward: float = Field(default=0.0, ge=0.0, le=1.0)
     completed: bool = False
     """Only rows whose teacher declared the task done."""
+
+    @field_validator("path")
+    @classmethod
+    def _tell_folder_from_url(cls, value: Path | str) -> Path | str:
+        return read_folder(value) if isinstance(value, str) and read_url(value) is None else value
 
 
 class MixRecipe(Record):

@@ -22,6 +22,8 @@ class SandboxConfig(Record):
     image_prefix: str = "ttg"
     """Images are called `<prefix>-<folder>:<tag>`; a registry may stand in front, as in `reg:5000/ttg`."""
     image_tag: str = "latest"
+    registry: str = ""
+    """`HOST[:PORT]/PREFIX` from which a cluster's nodes pull images they lack; empty: they build them."""
     warm: int = Field(default=2, ge=0, le=64)
     """Sandboxes of a kind that wait ready for the next rollout; 0: each is started when it is needed."""
     patience_sec: float = Field(default=120.0, ge=0.0)

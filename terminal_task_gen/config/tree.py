@@ -6,17 +6,22 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from terminal_task_gen.config.endpoint import TeacherConfig
 from terminal_task_gen.config.filtering import FilterConfig
 from terminal_task_gen.config.generation import GenerateConfig
 from terminal_task_gen.config.rollouts import RolloutConfig, SandboxConfig
+from terminal_task_gen.config.storage import StorageConfig
+from terminal_task_gen.places import get_staging_folder, read_folder, read_url
 from terminal_task_gen.records import Record
 
 
 class Config(Record):
-    """Everything of one run. `name` and `output_dir` say where: `<output_dir>/<name>/`."""
+    """Everything of one run. `name` and `output_dir` say where: `<output_dir>/<name>/`.
+
+    An `output_dir` that is the URL of an object store becomes `storage.url`, and `output_dir` its staging folder.
+    """
 
     name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     output_dir: Path = Path("runs")
@@ -35,6 +40,22 @@ class Config(Record):
     sandbox: SandboxConfig = SandboxConfig()
     rollout: RolloutConfig = RolloutConfig()
     filter: FilterConfig = FilterConfig()
+    storage: StorageConfig = StorageConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_place(cls, data: Any) -> Any:
+        """A Path has lost a slash of a URL already, so only text is looked at."""
+        place = data.get("output_dir") if isinstance(data, dict) else None
+        if not isinstance(place, str):
+            return data
+        url = read_url(place)
+        if url is None:
+            return {**data, "output_dir": read_folder(place)}
+        storage = data.get("storage") or {}
+        if not isinstance(storage, dict):
+            return data
+        return {**data, "output_dir": get_staging_folder(url), "storage": {**storage, "url": url}}
 
     @field_validator("date", mode="before")
     @classmethod
@@ -48,4 +69,15 @@ class Config(Record):
 
     @property
     def run_dir(self) -> Path:
+        """On this machine: the run, or its staging folder."""
         return self.output_dir / self.name
+
+    @property
+    def run_url(self) -> str:
+        """Empty where the run lies on this machine alone."""
+        return f"{self.storage.url}/{self.name}" if self.storage.url else ""
+
+    @property
+    def run_place(self) -> str:
+        """What to call the run by: URL or folder."""
+        return self.run_url or str(self.run_dir)

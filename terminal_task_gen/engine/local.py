@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import aclosing
 from typing import Generic
 
 from terminal_task_gen.engine import Item, Result
@@ -22,45 +23,67 @@ class LocalEngine:
     def drain(self) -> None:
         self._draining = True
 
-    async def map(
-        self, work: Callable[[Item], Awaitable[Result]], items: Iterable[Item], *, parallel: int
-    ) -> AsyncGenerator[Result, None]:
-        results: asyncio.Queue[_Done[Result]] = asyncio.Queue(maxsize=parallel)
-        source = iter(items)
-        crew = [asyncio.create_task(self._labour(work, source, results)) for _ in range(parallel)]
-        running = parallel
-        try:
-            while running:
-                done = await results.get()
-                if done.error is not None:
-                    raise done.error
-                if done.ended:
-                    running -= 1
-                    continue
-                for result in done.results:
-                    yield result
-        finally:
-            for member in crew:
-                member.cancel()
-            await asyncio.gather(*crew, return_exceptions=True)
+    async def meet(self) -> None:
+        """There is nobody else."""
 
-    async def _labour(
+    async def map(
         self,
         work: Callable[[Item], Awaitable[Result]],
-        source: Iterator[Item],
-        results: asyncio.Queue[_Done[Result]],
-    ) -> None:
-        try:
-            while not self._draining:
-                try:
-                    item = next(source)
-                except StopIteration:
-                    break
-                await results.put(_Done(results=(await _shield_from_strays(work(item)),)))
-        except Exception as error:  # noqa: BLE001 - handed to the caller of map, which raises it
-            await results.put(_Done(error=error))
-            return
-        await results.put(_Done(ended=True))
+        items: Iterable[Item],
+        *,
+        parallel: int,
+        get_key: Callable[[Item], str],
+    ) -> AsyncGenerator[Result, None]:
+        source = iter(items)
+
+        async def take() -> tuple[Item] | None:
+            if self._draining:
+                return None
+            try:
+                return (next(source),)
+            except StopIteration:
+                return None
+
+        async with aclosing(run_crew(take, work, parallel=parallel)) as results:
+            async for result in results:
+                yield result
+
+
+async def run_crew(
+    take: Callable[[], Awaitable[tuple[Item] | None]], work: Callable[[Item], Awaitable[Result]], *, parallel: int
+) -> AsyncGenerator[Result, None]:
+    """Results of `work` on what `take` gives, as they finish, until every member of the crew was given None."""
+    results: asyncio.Queue[_Done[Result]] = asyncio.Queue(maxsize=parallel)
+    crew = [asyncio.create_task(_labour(take, work, results)) for _ in range(parallel)]
+    running = parallel
+    try:
+        while running:
+            done = await results.get()
+            if done.error is not None:
+                raise done.error
+            if done.ended:
+                running -= 1
+                continue
+            for result in done.results:
+                yield result
+    finally:
+        for member in crew:
+            member.cancel()
+        await asyncio.gather(*crew, return_exceptions=True)
+
+
+async def _labour(
+    take: Callable[[], Awaitable[tuple[Item] | None]],
+    work: Callable[[Item], Awaitable[Result]],
+    results: asyncio.Queue[_Done[Result]],
+) -> None:
+    try:
+        while (taken := await take()) is not None:
+            await results.put(_Done(results=(await _shield_from_strays(work(taken[0])),)))
+    except Exception as error:  # noqa: BLE001 - handed to the caller of map, which raises it
+        await results.put(_Done(error=error))
+        return
+    await results.put(_Done(ended=True))
 
 
 async def _shield_from_strays(working: Awaitable[Result]) -> Result:

@@ -14,12 +14,9 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
-from typing import TypeVar
 
+from terminal_task_gen.engine import Job, Result
 from terminal_task_gen.errors import UsageError
-
-Job = TypeVar("Job")
-Result = TypeVar("Result")
 
 
 class ProcessCrew:

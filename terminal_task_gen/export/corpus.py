@@ -32,8 +32,9 @@ from terminal_task_gen.export.parts import DROPPED, list_configs
 from terminal_task_gen.export.plots import draw_funnel, draw_statistics
 from terminal_task_gen.export.report import Report, list_funnel
 from terminal_task_gen.export.rows import RunStamp, build_row
-from terminal_task_gen.export.shards import DataFile, write_shards
-from terminal_task_gen.export.spool import RowSpool, SpoolIndex, SpoolReader
+from terminal_task_gen.export.shard_jobs import ShardJob, copy_shard, plan_shards
+from terminal_task_gen.export.shards import DataFile, write_shard
+from terminal_task_gen.export.spool import RowSpool, SpoolIndex
 from terminal_task_gen.export.statistics import Statistics
 from terminal_task_gen.export.tally import Tally
 from terminal_task_gen.finding import FilterFacts, Judged
@@ -77,7 +78,8 @@ def export_corpus(
                 tally.add_row(item, row)
                 spool.add(row)
         report = tally.build()
-        draft.finish([spool.index], report, stamp=stamp, card=card, max_shard_bytes=max_shard_bytes)
+        files = map(copy_shard, draft.plan_shards([spool.index], max_shard_bytes=max_shard_bytes))
+        draft.finish([spool.index], files, report, stamp=stamp, card=card)
     return report
 
 
@@ -102,15 +104,31 @@ class CorpusDraft:
         """For a worker in another process: `RowSpool(path)`."""
         return self._folder / "spools" / f"{number:05d}"
 
+    def plan_shards(self, indexes: Sequence[SpoolIndex], *, max_shard_bytes: int) -> list[ShardJob]:
+        """Give each to `copy_shard`, in any process; `finish` wants what came of them, in this order."""
+        parts = sorted({part for index in indexes for part, places in index.parts.items() if len(places)})
+        jobs: list[ShardJob] = []
+        for part in parts:
+            place, prefix = ("", DROPPED) if part == DROPPED else (part, "train")
+            jobs += plan_shards(
+                indexes, part, folder=self._folder, place=place, prefix=prefix, max_bytes=max_shard_bytes
+            )
+        return jobs
+
     def finish(
-        self, indexes: Sequence[SpoolIndex], report: Report, *, stamp: RunStamp, card: CardFacts, max_shard_bytes: int
+        self,
+        indexes: Sequence[SpoolIndex],
+        files: Iterable[DataFile],
+        report: Report,
+        *,
+        stamp: RunStamp,
+        card: CardFacts,
     ) -> Manifest:
-        """Shards, manifest, report, plots and card, from all spools together."""
+        """Manifest, report, plots and card, from all spools together and the shards made of them."""
         statistics = Statistics()
         for index in indexes:
             statistics.merge(index.statistics)
-        with SpoolReader.open(indexes) as reader:
-            configs = self._write_parts(reader, max_shard_bytes)
+        configs = self._list_configs(files)
         shutil.rmtree(self._folder / "spools")
         manifest = Manifest(
             kind="corpus",
@@ -130,17 +148,17 @@ class CorpusDraft:
         write_file(self._folder / "README.md", text.encode())
         return manifest
 
-    def _write_parts(self, reader: SpoolReader, max_bytes: int) -> tuple[DataConfig, ...]:
+    def _list_configs(self, files: Iterable[DataFile]) -> tuple[DataConfig, ...]:
         kept: dict[str, tuple[DataFile, ...]] = {}
         dropped: tuple[DataFile, ...] = ()
-        for part in reader.list_parts():
-            lines = reader.read_part(part)
-            if part == DROPPED:
-                dropped = write_shards(lines, self._folder, "", DROPPED, max_bytes=max_bytes)
+        for file in files:
+            part, _, name = file.path.rpartition("/")
+            if not part and name.startswith(DROPPED):
+                dropped += (file,)
             else:
-                kept[part] = write_shards(lines, self._folder, part, "train", max_bytes=max_bytes)
+                kept[part] = (*kept.get(part, ()), file)
         if not kept:
-            kept[""] = write_shards((), self._folder, "", "train", max_bytes=max_bytes, at_least_one=True)
+            kept[""] = (write_shard((), self._folder, "train-00000-of-00001.jsonl"),)
         configs = {name: tuple(f for part in parts for f in kept[part]) for name, parts in list_configs(kept).items()}
         if dropped:
             configs[DROPPED] = dropped

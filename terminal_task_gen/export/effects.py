@@ -27,6 +27,8 @@ class RuleEffects:
     def add(self, ruling: Ruling) -> None:
         drops = tuple(finding.rule for finding in ruling.findings)
         self._sets[drops, tuple(flag.rule for flag in ruling.flags)] += 1
+        if not drops and not ruling.flags:
+            return
         overlaps = [finding for finding in (*ruling.findings, *ruling.flags) if finding.benchmark]
         self._benchmarks.update({finding.benchmark for finding in overlaps})
         self._contaminated += [

@@ -9,11 +9,14 @@ a chat template had opened it in the prompt, the opening tag is put back.
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import orjson
 
 from terminal_task_gen.finding import Finding, Judged, Reason
 from terminal_task_gen.records import Record, content_digest
 from terminal_task_gen.task import Lineage
-from terminal_task_gen.trajectory import Message, TestStatus, find_thinking_end
+from terminal_task_gen.trajectory import Message, TestOutcome, TestStatus, find_thinking_end
 
 _THINKING_BEGIN = re.compile(r"<think(?:ing)?\s*>", re.IGNORECASE)
 # The released rows' form, and the only ISO one that `datasets` leaves alone: it takes a column of bare days or whole
@@ -148,50 +151,59 @@ def build_row(judged: Judged, stamp: RunStamp) -> CorpusRow | DroppedRow:
     """The row of a judged trajectory: a DroppedRow where a rule objects."""
     task, trajectory, ruling = judged.task, judged.trajectory, judged.ruling
     turns = _build_turns(trajectory.messages)
-    spoken = sum(turn.role == "assistant" for turn in turns)
-    row = CorpusRow(
-        conversations=turns,
-        agent=trajectory.agent,
-        model=trajectory.model,
-        model_provider=stamp.model_provider,
-        date=f"{stamp.date}{_MIDNIGHT}",
-        task=task.id,
-        episode=f"episode-{max(0, spoken - 1)}",
-        run_id=stamp.run_id,
-        trial_name=f"{task.id}__{_shorten_id(trajectory.id)}",
-        enable_thinking=any(t.role == "assistant" and _holds_thinking(t.content) for t in turns),
-        source=STREAMS[task.lineage.mode],
-        id=trajectory.id,
-        task_id=task.id,
-        domain=task.domain,
-        mode=task.lineage.mode,
-        difficulty=task.difficulty,
-        title=task.title,
-        skills=task.skills,
-        tags=task.tags,
-        seed_id=task.lineage.seed_id or "",
-        dataset=task.lineage.dataset or "",
-        dataset_row=task.lineage.dataset_row or "",
-        family=_name_family(task.lineage),
-        author_model=task.lineage.author_model,
-        attempt=trajectory.attempt,
-        judged=trajectory.verdict.judged,
-        reward=trajectory.verdict.reward,
-        passed=trajectory.verdict.passed,
-        completed=trajectory.completed,
-        stop_reason=trajectory.stop_reason,
-        tests=tuple(TestColumn(name=t.name, status=t.status, weight=t.weight) for t in trajectory.verdict.tests),
-        tampered=trajectory.verdict.tampered,
-        turns=spoken,
-        injected_turns=sum(step.injected is not None for step in trajectory.steps),
-        prompt_tokens=trajectory.usage.prompt_tokens,
-        completion_tokens=trajectory.usage.completion_tokens,
-        gates=tuple(gate.gate for gate in task.gates),
-        flags=tuple(flag.reason for flag in ruling.flags),
-    )
+    replies = [turn.content for turn in turns if turn.role == "assistant"]
+    columns: dict[str, Any] = {
+        "conversations": turns,
+        "agent": trajectory.agent,
+        "model": trajectory.model,
+        "model_provider": stamp.model_provider,
+        "date": f"{stamp.date}{_MIDNIGHT}",
+        "task": task.id,
+        "episode": f"episode-{max(0, len(replies) - 1)}",
+        "run_id": stamp.run_id,
+        "trial_name": f"{task.id}__{_shorten_id(trajectory.id)}",
+        "enable_thinking": any(map(_holds_thinking, replies)),
+        "source": STREAMS[task.lineage.mode],
+        "id": trajectory.id,
+        "task_id": task.id,
+        "domain": task.domain,
+        "mode": task.lineage.mode,
+        "difficulty": task.difficulty,
+        "title": task.title,
+        "skills": task.skills,
+        "tags": task.tags,
+        "seed_id": task.lineage.seed_id or "",
+        "dataset": task.lineage.dataset or "",
+        "dataset_row": task.lineage.dataset_row or "",
+        "family": _name_family(task.lineage),
+        "author_model": task.lineage.author_model,
+        "attempt": trajectory.attempt,
+        "judged": trajectory.verdict.judged,
+        "reward": trajectory.verdict.reward,
+        "passed": trajectory.verdict.passed,
+        "completed": trajectory.completed,
+        "stop_reason": trajectory.stop_reason,
+        "tests": tuple(_build_test(test) for test in trajectory.verdict.tests),
+        "tampered": trajectory.verdict.tampered,
+        "turns": len(replies),
+        "injected_turns": sum(step.injected is not None for step in trajectory.steps),
+        "prompt_tokens": trajectory.usage.prompt_tokens,
+        "completion_tokens": trajectory.usage.completion_tokens,
+        "gates": tuple(gate.gate for gate in task.gates),
+        "flags": tuple(flag.reason for flag in ruling.flags),
+    }
     if ruling.kept:
-        return row
-    return DroppedRow(**dict(row), drop_reason=ruling.findings[0].reason, findings=ruling.findings)
+        return CorpusRow.trust(columns)
+    return DroppedRow.trust({**columns, "drop_reason": ruling.findings[0].reason, "findings": ruling.findings})
+
+
+def dump_row(row: CorpusRow) -> bytes:
+    """Its line of JSON without the newline. Columns come in the order in which they were given."""
+    return orjson.dumps(vars(row), default=vars)
+
+
+def _build_test(test: TestOutcome) -> TestColumn:
+    return TestColumn.trust({"name": test.name, "status": test.status, "weight": test.weight})
 
 
 def _name_family(lineage: Lineage) -> str:
@@ -206,12 +218,18 @@ def _name_family(lineage: Lineage) -> str:
 def _build_turns(messages: tuple[Message, ...]) -> tuple[Turn, ...]:
     """Up to the last assistant message: a screen that nobody answered teaches nothing and breaks trainers' pairing."""
     last = max((index for index, message in enumerate(messages) if message.role == "assistant"), default=-1)
-    return tuple(Turn(role=message.role, content=_join_reasoning(message)) for message in messages[: last + 1])
+    turns = []
+    for message in messages[: last + 1]:
+        # Nearly all replies begin with their object: thinking comes before it, or not at all.
+        plain = message.role != "assistant" or (not message.reasoning and message.content.startswith("{"))
+        content = message.content if plain else _join_reasoning(message)
+        turns.append(Turn.trust({"role": message.role, "content": content}))
+    return tuple(turns)
 
 
 def _join_reasoning(message: Message) -> str:
     content, reasoning = message.content, (message.reasoning or "").strip("\n")
-    if message.role != "assistant" or _opens_thinking(content):
+    if _opens_thinking(content):
         return content
     end = find_thinking_end(content)
     if end and _THINKING_BEGIN.search(content, 0, end) is None:
@@ -225,7 +243,7 @@ def _opens_thinking(content: str) -> bool:
 
 
 def _holds_thinking(content: str) -> bool:
-    return _opens_thinking(content) or find_thinking_end(content) > 0
+    return not content.startswith("{") and (_opens_thinking(content) or find_thinking_end(content) > 0)
 
 
 def _shorten_id(trajectory_id: str) -> str:

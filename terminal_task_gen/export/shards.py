@@ -11,6 +11,9 @@ from pathlib import Path
 from terminal_task_gen.export.folder import write_all
 from terminal_task_gen.records import Record
 
+WRITE_BYTES = 1 << 20
+"""Rows are gathered before they are written and hashed."""
+
 
 class DataFile(Record):
     """One file of rows, as the manifest lists it."""
@@ -48,6 +51,27 @@ def write_shards(
     )
 
 
+def write_shard(lines: Iterable[bytes], folder: Path, path: str) -> DataFile:
+    """One file of known rows, `path` relative to `folder`; memory holds some of them."""
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shard = _Shard(target, os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+    waiting: list[bytes] = []
+    waiting_bytes = 0
+    try:
+        for line in lines:
+            waiting.append(line)
+            waiting_bytes += len(line)
+            if waiting_bytes >= WRITE_BYTES:
+                shard.write(b"".join(waiting), rows=len(waiting))
+                waiting, waiting_bytes = [], 0
+        shard.write(b"".join(waiting), rows=len(waiting))
+        shard.seal()
+    finally:
+        shard.close()
+    return shard.describe(folder)
+
+
 @dataclass
 class _Shard:
     path: Path
@@ -56,15 +80,23 @@ class _Shard:
     size_bytes: int = 0
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
-    def write(self, line: bytes) -> None:
-        write_all(self.fd, line)
-        self.digest.update(line)
-        self.rows += 1
-        self.size_bytes += len(line)
+    def write(self, lines: bytes, *, rows: int = 1) -> None:
+        write_all(self.fd, lines)
+        self.digest.update(lines)
+        self.rows += rows
+        self.size_bytes += len(lines)
 
     def seal(self) -> None:
         os.fsync(self.fd)
         self.close()
+
+    def describe(self, folder: Path) -> DataFile:
+        return DataFile(
+            path=self.path.relative_to(folder).as_posix(),
+            rows=self.rows,
+            size_bytes=self.size_bytes,
+            sha256=self.digest.hexdigest(),
+        )
 
     def close(self) -> None:
         """Idempotent."""
@@ -82,11 +114,5 @@ def _start_shard(place: Path, prefix: str, shards: list[_Shard]) -> None:
 
 
 def _rename(shard: _Shard, folder: Path, name: str) -> DataFile:
-    path = shard.path.with_name(name)
-    shard.path.rename(path)
-    return DataFile(
-        path=path.relative_to(folder).as_posix(),
-        rows=shard.rows,
-        size_bytes=shard.size_bytes,
-        sha256=shard.digest.hexdigest(),
-    )
+    shard.path = shard.path.rename(shard.path.with_name(name))
+    return shard.describe(folder)

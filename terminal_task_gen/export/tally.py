@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from operator import add, attrgetter
 
 from terminal_task_gen.errors import POLICY
 from terminal_task_gen.export.effects import RuleEffects
@@ -21,6 +22,11 @@ from terminal_task_gen.trajectory import Trajectory
 SAMPLED = ("turns", "completion_tokens", "characters", "reward")
 """Quantities of kept rows whose distribution the report tells."""
 
+KINDS = ("domain", "mode", "difficulty")
+
+_Place = tuple[str, str, str]
+_get_usage = attrgetter(*Usage.model_fields)
+
 
 class Tally:
     """Feed it every record of a run once, then `build`. Rejections must be final, one an item."""
@@ -33,7 +39,9 @@ class Tally:
         self._stop_reasons: Counter[str] = Counter()
         self._tests: Counter[str] = Counter()
         self._effects = RuleEffects()
-        self._groups = {kind: _Groups() for kind in ("domain", "mode", "difficulty")}
+        self._groups = {kind: _Groups() for kind in KINDS}
+        self._fates: Counter[tuple[_Place, str]] = Counter()
+        """Domain, mode and difficulty, and what became of an item there; the groups' words but `rejected`."""
         self._samples: dict[str, Counter[float]] = {name: Counter() for name in SAMPLED}
         self._models: set[str] = set()
         self._authors: set[str] = set()
@@ -43,7 +51,7 @@ class Tally:
             self._generation.accept(task.usage)
             self._verdicts["repaired"] += task.lineage.repair_rounds > 0
             self._authors.add(task.lineage.author_model)
-            self._count_groups(task, "tasks")
+            self._fates[_get_place(task), "tasks"] += 1
 
     def add_rejections(self, rejections: Iterable[Rejection]) -> None:
         """Of generation."""
@@ -63,9 +71,10 @@ class Tally:
         """One judged trajectory and the row made of it."""
         self._count_trajectory(judged.trajectory)
         self._effects.add(judged.ruling)
-        self._count_groups(judged.task, "trajectories")
+        place = _get_place(judged.task)
+        self._fates[place, "trajectories"] += 1
         if judged.trajectory.verdict.passed:
-            self._count_groups(judged.task, "passed")
+            self._fates[place, "passed"] += 1
         self._count_fate(row, 1)
 
     def amend(self, before: CorpusRow, after: CorpusRow, ruling: Ruling) -> None:
@@ -78,7 +87,7 @@ class Tally:
         """Add another tally's counts to this one."""
         self._generation.merge(other._generation)
         self._rollouts.merge(other._rollouts)
-        for name in ("_verdicts", "_stop_reasons", "_tests"):
+        for name in ("_verdicts", "_stop_reasons", "_tests", "_fates"):
             getattr(self, name).update(getattr(other, name))
         self._effects.merge(other._effects)
         for kind, groups in other._groups.items():
@@ -89,6 +98,7 @@ class Tally:
         self._authors |= other._authors
 
     def build(self) -> Report:
+        groups = self._build_groups()
         return Report(
             generated=Generated(
                 requests=self._generation.total,
@@ -101,9 +111,9 @@ class Tally:
             ),
             rolled_out=self._build_rollouts(),
             filtered=self._effects.build(self._facts),
-            domains=self._groups["domain"].build(),
-            modes=self._groups["mode"].build(),
-            difficulties=self._groups["difficulty"].build(),
+            domains=groups["domain"],
+            modes=groups["mode"],
+            difficulties=groups["difficulty"],
             turns=_spread(self._samples["turns"]),
             completion_tokens=_spread(self._samples["completion_tokens"]),
             characters=_spread(self._samples["characters"]),
@@ -144,25 +154,30 @@ class Tally:
         self._verdicts[ending] += 1
         self._verdicts["tampered"] += verdict.tampered
         self._verdicts["recovered"] += _recovered(trajectory)
-        self._tests.update(test.status for test in verdict.tests)
-        self._verdicts["crashed_tests"] += any(test.status == "crashed" for test in verdict.tests)
+        statuses = [test.status for test in verdict.tests]
+        for status in statuses:
+            self._tests[status] += 1
+        self._verdicts["crashed_tests"] += "crashed" in statuses
 
     def _count_fate(self, row: CorpusRow, by: int) -> None:
         """Of a row as it goes into the corpus, or (`by` -1) as it does not after all."""
         kept = not isinstance(row, DroppedRow)
-        for kind, groups in self._groups.items():
-            groups.add(getattr(row, kind), "kept" if kept else "dropped", by)
+        self._fates[(row.domain, row.mode, row.difficulty), "kept" if kept else "dropped"] += by
         if kept:
             self._samples["turns"][row.turns] += by
             self._samples["completion_tokens"][row.completion_tokens] += by
-            self._samples["characters"][sum(len(turn.content) for turn in row.conversations)] += by
+            self._samples["characters"][sum([len(turn.content) for turn in row.conversations])] += by
             if row.judged:
                 self._samples["reward"][row.reward] += by
 
-    def _count_groups(self, task: Task, word: str) -> None:
-        self._groups["domain"].add(task.domain, word)
-        self._groups["mode"].add(task.lineage.mode, word)
-        self._groups["difficulty"].add(task.difficulty, word)
+    def _build_groups(self) -> dict[str, tuple[Group, ...]]:
+        """Rejected items, of which a field may be unknown, and all others."""
+        groups = {kind: _Groups() for kind in KINDS}
+        for place, kind in enumerate(KINDS):
+            groups[kind].merge(self._groups[kind])
+            for (names, word), number in self._fates.items():
+                groups[kind].add(names[place], word, number)
+        return {kind: counted.build() for kind, counted in groups.items()}
 
 
 class _Stage:
@@ -171,7 +186,7 @@ class _Stage:
     def __init__(self) -> None:
         self.accepted = self.rejected = self.owed = 0
         self.reasons: Counter[str] = Counter()
-        self._usage: Counter[str] = Counter()
+        self._usage: tuple[float, ...] = _get_usage(Usage())
 
     @property
     def total(self) -> int:
@@ -179,7 +194,7 @@ class _Stage:
 
     @property
     def usage(self) -> Usage:
-        return Usage.model_validate(dict(self._usage))
+        return Usage.model_validate(dict(zip(Usage.model_fields, self._usage, strict=True)))
 
     def accept(self, usage: Usage) -> None:
         self.accepted += 1
@@ -187,16 +202,14 @@ class _Stage:
 
     def pay(self, usage: Usage) -> None:
         """Add up plainly: a record a row would cost more than all other counting."""
-        for name, value in usage.__dict__.items():
-            if value:
-                self._usage[name] += value
+        self._usage = tuple(map(add, self._usage, _get_usage(usage)))
 
     def merge(self, other: _Stage) -> None:
         self.accepted += other.accepted
         self.rejected += other.rejected
         self.owed += other.owed
         self.reasons.update(other.reasons)
-        self._usage.update(other._usage)
+        self._usage = tuple(map(add, self._usage, other._usage))
 
     def refuse(self, rejection: Rejection) -> None:
         self.reasons[rejection.reason] += 1
@@ -222,6 +235,10 @@ class _Groups:
 
     def build(self) -> tuple[Group, ...]:
         return tuple(Group(name=name, **counter) for name, counter in sorted(self._counters.items()))
+
+
+def _get_place(task: Task) -> _Place:
+    return task.domain, task.lineage.mode, task.difficulty
 
 
 def _recovered(trajectory: Trajectory) -> bool:

@@ -24,11 +24,7 @@ def find_empty(case: Case) -> Finding | None:
 
 def find_risky_commands(case: Case) -> Finding | None:
     """A command that destroys the machine, or asks for more rights than it has."""
-    suspected = any(
-        passage.spoken and (passage.triggers & Trigger.COMMAND or FORK_BOMB in passage.text)
-        for passage in case.passages
-    )
-    if not suspected:
+    if not any(passage.triggers & Trigger.COMMAND or FORK_BOMB in passage.text for passage in case.spoken):
         return None
     kinds = ((DESTRUCTIVE, Reason.DESTRUCTIVE_COMMAND), (PRIVILEGED, Reason.PRIVILEGED_COMMAND))
     typed = [(step.turn, "".join(command.keystrokes for command in step.commands)) for step in case.trajectory.steps]
@@ -49,7 +45,7 @@ def find_risky_commands(case: Case) -> Finding | None:
 def find_invalid_turns(case: Case) -> Finding | None:
     """More than a share of the replies could not be read."""
     steps = case.trajectory.steps
-    invalid = sum(step.error is not None for step in steps)
+    invalid = len([step for step in steps if step.error is not None])
     if not invalid or invalid <= case.criteria.rules.invalid_turns.max_share * len(steps):
         return None
     evidence = f"{invalid} of {len(steps)} replies could not be read"
@@ -79,7 +75,7 @@ def find_repetition(case: Case) -> Finding | None:
 
 def find_few_turns(case: Case) -> Finding | None:
     """Fewer replies than asked for."""
-    turns = sum(passage.spoken and not passage.thought for passage in case.passages)
+    turns = len([passage for passage in case.spoken if not passage.thought])
     if turns >= case.criteria.rules.few_turns.at_least or not turns:
         return None
     return _find_state(RuleName.FEW_TURNS, Reason.TOO_FEW_TURNS, f"{turns} turns")
@@ -90,6 +86,9 @@ def find_over_length(case: Case) -> Finding | None:
     limit = case.criteria.rules.over_length
     counter = _get_counter(limit.tokenizer)
     messages = case.trajectory.messages
+    characters = sum([len(message.content) + len(message.reasoning or "") for message in messages])
+    if counter.bound(characters, len(messages)) <= limit.max_tokens:
+        return None
     tokens = counter.count([f"{message.reasoning or ''}{message.content}" for message in messages])
     if tokens <= limit.max_tokens:
         return None
@@ -103,10 +102,10 @@ def _get_counter(tokenizer: Path | None) -> TokenCounter:
 
 
 def _find_repeated_lines(case: Case, same_lines: int) -> Finding | None:
-    for passage in case.passages:
+    for passage in case.spoken:
         text = passage.text
         # A reply is JSON on few lines or breaks them as \n; what is typed (a data file, say) may repeat itself.
-        if not passage.spoken or text.count("\n") + text.count("\\n") < same_lines:
+        if text.count("\n") + text.count("\\n") < same_lines:
             continue
         lines = Counter(line.strip() for line in passage.prose.replace("\\n", "\n").split("\n"))
         line, times = max(lines.items(), key=lambda item: item[1] if len(item[0]) >= 8 else 0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
 from terminal_task_gen.config.filtering import FilterConfig, RulesConfig
 from terminal_task_gen.filters.contamination import BenchmarkScreen, Overlap
@@ -38,7 +40,7 @@ class Criteria:
         return FilterFacts(preset=self.preset, actions=dict(self.actions), settings=settings, benchmarks=benchmarks)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Case:
     """One trajectory before the rules."""
 
@@ -50,6 +52,14 @@ class Case:
     """What was found in the task itself."""
     overlaps: Mapping[int, Overlap] = field(default_factory=dict)
     """Passage → the benchmark text in it."""
+    spoken: list[Passage] = field(init=False)
+    """Those of the passages that are the teacher's."""
+    triggers: int = field(init=False)
+    """Of all passages together."""
+
+    def __post_init__(self) -> None:
+        self.spoken = [passage for passage in self.passages if passage.spoken]
+        self.triggers = reduce(or_, [passage.triggers for passage in self.passages], 0)
 
 
 def build_criteria(config: FilterConfig) -> Criteria:

@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from terminal_task_gen.filters.similarity import BANDS, SLOTS, Signatures, Similar, find_similar
+from terminal_task_gen.filters.similarity import SLOTS, Pairs, Signatures, find_pairs
 from terminal_task_gen.filters.words import U64
 
 
@@ -42,14 +42,25 @@ class SignatureFiles:
         )
 
 
-def find_near_duplicates(
-    files: Sequence[SignatureFiles], ranks: NDArray[np.int64], *, similarity: float
-) -> list[Similar]:
-    """Near-duplicates among the texts of all files in order; of two alike the one of higher rank is the duplicate."""
-    filled = [file for file in files if file.count]
+@dataclass(frozen=True)
+class BandJob:
+    """One band of all texts of all files in order."""
+
+    files: tuple[SignatureFiles, ...]
+    ranks: Path
+    """Text → its rank, 8 bytes each: of two alike the one of higher rank is the duplicate."""
+    band: int
+    similarity: float
+
+
+def find_band_pairs(job: BandJob) -> Pairs:
+    """Texts that share the band and are alike. Called in any process."""
+    filled = [file for file in job.files if file.count]
     if not filled:
-        return []
-    return find_similar(_Slots(filled), _read_bands(filled), ranks, similarity=similarity)
+        return Pairs.join([])
+    band = np.concatenate([file.read_band(job.band) for file in filled])
+    ranks = np.fromfile(job.ranks, dtype=np.int64)
+    return find_pairs(_Slots(filled), band, ranks, similarity=job.similarity)
 
 
 class _Slots:
@@ -69,8 +80,3 @@ class _Slots:
             here = owners == owner
             found[here] = self._parts[owner][numbers[here] - self._starts[owner]]
         return found
-
-
-def _read_bands(files: Sequence[SignatureFiles]) -> Iterator[U64]:
-    for band in range(BANDS):
-        yield np.concatenate([file.read_band(band) for file in files])

@@ -78,6 +78,23 @@ def sign(batch: WordBatch, bounds: Sequence[int]) -> Signatures:
     return Signatures(filled.astype(np.uint16), _hash_bands(filled, unsigned))
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """Texts that are alike, a pair a place."""
+
+    later: NDArray[np.int64]
+    earlier: NDArray[np.int64]
+    """Of lower rank."""
+    alike: NDArray[np.float64]
+    """Estimated similarity."""
+
+    @classmethod
+    def join(cls, some: Sequence[Pairs]) -> Pairs:
+        columns = [[getattr(pairs, name) for pairs in some] for name in ("later", "earlier", "alike")]
+        later, earlier, alike = (np.concatenate(column) if column else np.empty(0) for column in columns)
+        return cls(later.astype(np.int64), earlier.astype(np.int64), alike)
+
+
 def find_similar(
     slots: SlotTable, bands: Iterator[U64], ranks: NDArray[np.int64], *, similarity: float
 ) -> list[Similar]:
@@ -85,12 +102,26 @@ def find_similar(
 
     `bands` gives the bands one after the other, each for all texts.
     """
+    return choose_originals([find_pairs(slots, band, ranks, similarity=similarity) for band in bands], ranks)
+
+
+def find_pairs(slots: SlotTable, band: U64, ranks: NDArray[np.int64], *, similarity: float) -> Pairs:
+    """Those of one band."""
+    found = []
+    for later, earlier in _list_candidates(band, ranks):
+        alike = _compare(slots, later, earlier)
+        close = alike >= similarity
+        found.append(Pairs(later[close], earlier[close], alike[close]))
+    return Pairs.join(found)
+
+
+def choose_originals(found: Sequence[Pairs], ranks: NDArray[np.int64]) -> list[Similar]:
+    """From the pairs of all bands, each near-duplicate with its original; sorted by rank."""
     pairs: dict[int, dict[int, float]] = {}
-    for band in bands:
-        for later, earlier in _list_candidates(band, ranks):
-            alike = _compare(slots, later, earlier)
-            for index in np.flatnonzero(alike >= similarity).tolist():
-                pairs.setdefault(int(later[index]), {})[int(earlier[index])] = float(alike[index])
+    together = Pairs.join(found)
+    columns = (together.later.tolist(), together.earlier.tolist(), together.alike.tolist())
+    for later, earlier, alike in zip(*columns, strict=True):
+        pairs.setdefault(later, {})[earlier] = alike
     duplicates: dict[int, Similar] = {}
     for text in sorted(pairs, key=lambda text: int(ranks[text])):
         originals = [earlier for earlier in pairs[text] if earlier not in duplicates]
@@ -136,11 +167,15 @@ def _list_candidates(band: U64, ranks: NDArray[np.int64]) -> Iterator[tuple[NDAr
     That is linear in the size of a bucket, where all pairs would be quadratic; a text that resembles another member
     and neither of these meets it in another band.
     """
-    order = np.lexsort((ranks, band))
-    values = band[order]
-    same = np.flatnonzero((values[1:] == values[:-1]) & (values[1:] != 0)) + 1
-    if not len(same):
+    sorted_band = np.sort(band)
+    shared = np.unique(sorted_band[1:][(sorted_band[1:] == sorted_band[:-1]) & (sorted_band[1:] != 0)])
+    if not len(shared):
         return
+    places = np.minimum(np.searchsorted(shared, band), len(shared) - 1)
+    members = np.flatnonzero(shared[places] == band)
+    order = members[np.lexsort((ranks[members], band[members]))]
+    values = band[order]
+    same = np.flatnonzero(values[1:] == values[:-1]) + 1
     begins = np.concatenate((np.zeros(1, dtype=np.int64), np.flatnonzero(values[1:] != values[:-1]) + 1))
     first = begins[np.searchsorted(begins, same, side="right") - 1]
     distant = first != same - 1

@@ -48,9 +48,11 @@ def find_similar_task(case: Case) -> Finding | None:
 
 def find_identity(case: Case) -> Finding | None:
     """The teacher says, in reasoning or prose, what it is or who made it; keystrokes do not count."""
+    if not case.triggers & Trigger.IDENTITY:
+        return None
     terms = case.criteria.rules.identity.terms
-    for passage in case.passages:
-        if not (passage.spoken and passage.triggers & Trigger.IDENTITY):
+    for passage in case.spoken:
+        if not passage.triggers & Trigger.IDENTITY:
             continue
         prose = open_escapes(passage.prose)
         leak = find_leak(prose, model=case.trajectory.model, terms=terms, instruction=case.task.instruction)
@@ -63,8 +65,8 @@ def find_identity(case: Case) -> Finding | None:
 def find_foreign_script(case: Case) -> Finding | None:
     """A letter of a foreign script in reasoning or prose; what is typed into the terminal or shown there is content."""
     expression = _compile_scripts(case.criteria.rules.foreign_script.scripts)
-    for passage in case.passages:
-        if not passage.spoken or not _may_hold(expression, passage.text):
+    for passage in case.spoken:
+        if not _may_hold(expression, passage.text):
             continue
         prose = passage.prose
         for text in (prose, decode_escapes(prose)):
@@ -83,6 +85,8 @@ def find_foreign_script(case: Case) -> Finding | None:
 
 def find_secret(case: Case) -> Finding | None:
     """A key or password in any reply or screen, unless it is the task's own."""
+    if not case.triggers & Trigger.SECRET:
+        return None
     least = case.criteria.rules.secrets.min_entropy_bits
     for passage in case.passages:
         if passage.triggers & Trigger.SECRET:
@@ -100,6 +104,8 @@ def find_personal_data(case: Case) -> Finding | None:
         if not passage.spoken:
             shown.append(passage.text)
             continue
+        if "@" not in passage.text and "+" not in passage.text:
+            continue
         for finder, reason in ((find_emails, Reason.PERSONAL_EMAIL), (find_phones, Reason.PERSONAL_PHONE)):
             for private in finder(passage.text):
                 known = _is_planted(private.value, case) or any(private.value in text for text in shown)
@@ -110,6 +116,8 @@ def find_personal_data(case: Case) -> Finding | None:
 
 def find_infrastructure_noise(case: Case) -> Finding | None:
     """A screen shows a sick machine: a full disk, no memory, a dead terminal; no network where one was promised."""
+    if not case.triggers & Trigger.NOISE:
+        return None
     expressions = (MACHINE_NOISE, NETWORK_NOISE) if case.task.limits.network else (MACHINE_NOISE,)
     for passage in case.passages:
         if passage.spoken or not passage.triggers & Trigger.NOISE:

@@ -82,9 +82,9 @@ class WordBatch:
 
 def split_texts(texts: Sequence[str], *, mask_numbers: bool = False) -> WordBatch:
     """Cut texts into words."""
-    parts = [normalise(text) for text in texts]
-    buffer = b"\n".join(parts).translate(_LOWER) + b"\n"
-    sizes = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
+    parts = [text.encode() if text.isascii() else _fold_foreign(text) for text in texts]
+    buffer = _open_all(b"\n".join(parts) + b"\n").translate(_LOWER)
+    sizes = np.array([len(part) for part in parts], dtype=np.int64)
     offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(sizes + 1)))
     inside = np.frombuffer(b"\0" + buffer.translate(_IN_WORD), dtype=np.uint8)
     edges = np.flatnonzero(inside[1:] != inside[:-1])
@@ -103,13 +103,17 @@ def split_words(text: str) -> list[str]:
 
 def normalise(text: str) -> bytes:
     """UTF-8 in which every byte from 0x80 belongs to a word; ASCII letters keep their case."""
-    if "\\" in text:
-        text = open_escapes(text)
-    if text.isascii():
-        return text.encode()
+    return _open_all(text.encode() if text.isascii() else _fold_foreign(text))
+
+
+def _fold_foreign(text: str) -> bytes:
     folded = _FOREIGN.sub(lambda found: _fold(found[0]), text)
     # A combining mark belongs to the ASCII letter before its run, so that such a text is folded as a whole.
-    return (_fold_whole(text) if _OPENS_WITH_MARK in folded else folded).encode()
+    return (_fold_whole(open_escapes(text)) if _OPENS_WITH_MARK in folded else folded).encode()
+
+
+def _open_all(text: bytes) -> bytes:
+    return text.replace(b"\\n", b"  ").replace(b"\\t", b"  ").replace(b"\\r", b"  ")
 
 
 def gather_keys(buffer: bytes, starts: Positions) -> U64:

@@ -48,6 +48,7 @@ async def adapt(run: OpenRun) -> StageFinished:
             TASKS,
             REJECTED,
             config.generate.parallel,
-            total=total,
+            total=-(-total // run.partition.count),
+            takes=run.partition.takes,
         )
         return await run_stage(stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000)

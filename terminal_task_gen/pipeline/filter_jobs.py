@@ -29,6 +29,7 @@ from terminal_task_gen.filters.rules import judge_tasks, judge_trajectories
 from terminal_task_gen.filters.signature_files import SignatureFiles
 from terminal_task_gen.filters.similarity import Signatures
 from terminal_task_gen.finding import Finding, Judged, Ruling
+from terminal_task_gen.stand_ins import read_record
 from terminal_task_gen.store import Damage
 from terminal_task_gen.task import Task
 from terminal_task_gen.trajectory import Trajectory
@@ -116,7 +117,7 @@ class TaskPart(Part):
 
 @dataclass
 class TrajectoryPart(Part):
-    dropped: list[bool] = field(default_factory=list)
+    dropped: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
     """Row by row, as far as one row alone can tell."""
     index: SpoolIndex | None = None
     tasks: list[str] = field(default_factory=list)
@@ -153,15 +154,18 @@ def judge_trajectory_chunk(job: Job) -> TrajectoryPart:
     part = TrajectoryPart(job.chunk, Tally(shared.criteria.describe()))
     signatures: list[Signatures] = []
     ids: list[str] = []
+    dropped: list[bool] = []
     with closing(TaskFinder(shared.tasks)) as finder, RowSpool(job.spool) if job.spool else nullcontext() as spool:
         for batch in _read_batches(job, Trajectory, part):
             pairs = _pair(batch, finder, part)
             judged = judge_trajectories(pairs, shared.criteria, shared.task_findings)
             signatures.append(judged.signatures)
             ids += [trajectory.id for _, trajectory in pairs]
+            dropped += [not ruling.kept for ruling in judged.rulings]
             for (task, trajectory), ruling in zip(pairs, judged.rulings, strict=True):
                 _take(Judged(task, trajectory, ruling), part, spool, shared)
     _keep(part, ids, signatures, job)
+    part.dropped = np.array(dropped, dtype=np.bool_)
     part.index = spool.index if spool is not None else None
     return part
 
@@ -172,7 +176,6 @@ def hash_id(text: str) -> int:
 
 def _take(judged: Judged, part: TrajectoryPart, spool: RowSpool | None, shared: Shared) -> None:
     trajectory = judged.trajectory
-    part.dropped.append(not judged.ruling.kept)
     if shared.counts_attempts:
         part.tasks.append(judged.task.id)
         part.passed.append(trajectory.verdict.passed)
@@ -239,7 +242,7 @@ class TaskFinder:
             return None
         table = self._table
         line = os.pread(self._fds[table.shards[place]], int(table.sizes[place]), int(table.offsets[place]))
-        task = Task.model_validate_json(line)
+        task = read_record(Task, line)
         self._cached[task_id] = task
         if len(self._cached) > CACHED_TASKS:
             self._cached.popitem(last=False)

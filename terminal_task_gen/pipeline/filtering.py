@@ -17,6 +17,7 @@ import time
 import numpy as np
 
 from terminal_task_gen.config import dump_config
+from terminal_task_gen.engine import Cluster, Crew
 from terminal_task_gen.engine.processes import ProcessCrew
 from terminal_task_gen.errors import UsageError
 from terminal_task_gen.events import Notice, StageFinished
@@ -25,6 +26,7 @@ from terminal_task_gen.export.card import CardFacts
 from terminal_task_gen.export.corpus import CorpusDraft, open_corpus
 from terminal_task_gen.export.report import Report
 from terminal_task_gen.export.rows import RunStamp
+from terminal_task_gen.export.spool import SpoolIndex
 from terminal_task_gen.filters.criteria import build_criteria
 from terminal_task_gen.finding import FilterFacts, Ruling
 from terminal_task_gen.identity import Identity, check_stages, read_identity
@@ -46,7 +48,7 @@ async def filter_corpus(run: OpenRun) -> StageFinished:
     criteria = build_criteria(run.config.filter)
     directory = run.directory
     stamp = RunStamp(run_id=identity.run_id, date=identity.created)
-    with ProcessCrew(_count_workers(run)) as crew, open_judging(run, crew, criteria, stamp) as judging:
+    with _make_crew(run) as crew, open_judging(run, crew, criteria, stamp) as judging:
         try:
             with open_corpus(directory.corpus_dir) as draft:
                 report = await _write_corpus(run, judging, draft, identity)
@@ -70,7 +72,7 @@ async def explain_trajectory(run: OpenRun, trajectory_id: str) -> tuple[FilterFa
     criteria = build_criteria(run.config.filter)
     stamp = RunStamp(run_id=identity.run_id, date=identity.created)
     with (
-        ProcessCrew(_count_workers(run)) as crew,
+        _make_crew(run) as crew,
         open_judging(run, crew, criteria, stamp, explain=trajectory_id) as judging,
     ):
         parts = await judging.judge_trajectories(await judging.judge_tasks(), None)
@@ -78,7 +80,7 @@ async def explain_trajectory(run: OpenRun, trajectory_id: str) -> tuple[FilterFa
         if ruling is None:
             where = f"{run.directory.path}/trajectories"
             raise UsageError(f"no usable trajectory {trajectory_id!r} in {where}; a line there begins with its id")
-        more = judging.judge_corpus(parts).get(trajectory_id, Ruling(trajectory_id=trajectory_id))
+        more = (await judging.judge_corpus(parts)).get(trajectory_id, Ruling(trajectory_id=trajectory_id))
     findings, flags = (*ruling.findings, *more.findings), (*ruling.flags, *more.flags)
     return criteria.describe(), ruling.model_copy(update={"findings": findings, "flags": flags})
 
@@ -116,16 +118,20 @@ async def _write_corpus(run: OpenRun, judging: Judging, draft: CorpusDraft, iden
         digests[f"packages of image {manifest.image}"] = f"{manifest.id} ({len(manifest.format_lines())})"
     card = CardFacts(name=run.config.name, licence=run.config.filter.licence, contents=digests)
 
-    def finish() -> Report:
+    more = await judging.judge_corpus(parts)
+
+    def amend() -> list[SpoolIndex]:
         indexes = [part.index for part in parts if part.index is not None]
         with draft.open_spool(len(parts)) as spool:
-            amend_rows(indexes, judging.judge_corpus(parts), spool, tally)
-        report = tally.build()
-        max_bytes = run.config.shard_mb * 1_000_000
-        draft.finish([*indexes, spool.index], report, stamp=judging.stamp, card=card, max_shard_bytes=max_bytes)
-        return report
+            amend_rows(indexes, more, spool, tally)
+        return [*indexes, spool.index]
 
-    return await asyncio.to_thread(finish)
+    indexes = await asyncio.to_thread(amend)
+    jobs = draft.plan_shards(indexes, max_shard_bytes=run.config.shard_mb * 1_000_000)
+    files = await judging.copy_shards(jobs)
+    report = tally.build()
+    draft.finish(indexes, files, report, stamp=judging.stamp, card=card)
+    return report
 
 
 def _read_final_failures(run: OpenRun, parts: list[TrajectoryPart]) -> list[Rejection]:
@@ -136,6 +142,12 @@ def _read_final_failures(run: OpenRun, parts: list[TrajectoryPart]) -> list[Reje
         for name in names[np.isin(names, part.ids)].tolist():
             final.pop(name.decode(), None)
     return [final[name] for name in sorted(final)]
+
+
+def _make_crew(run: OpenRun) -> Crew:
+    if isinstance(run.engine, Cluster):
+        return run.engine.make_crew()
+    return ProcessCrew(_count_workers(run))
 
 
 def _count_workers(run: OpenRun) -> int:

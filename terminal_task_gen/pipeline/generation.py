@@ -17,6 +17,7 @@ from terminal_task_gen.pipeline.adapting import adapt
 from terminal_task_gen.pipeline.contents import record_manifests
 from terminal_task_gen.pipeline.opening import OpenRun, open_sandboxes, open_teacher, pin_driver
 from terminal_task_gen.pipeline.screening import digest_screened, make_screens, write_duplicates
+from terminal_task_gen.pipeline.yields import write_yield
 from terminal_task_gen.records import content_digest
 from terminal_task_gen.resources import data_dir
 from terminal_task_gen.seeds import Seed, load_seeds
@@ -39,22 +40,45 @@ def load_run_seeds(config: Config, domains: dict[str, Domain]) -> dict[str, Seed
     return {seed_id: seed for seed_id, seed in seeds.items() if seed.domain in domains}
 
 
+def _digest_contents(config: Config, domains: dict[str, Domain], seeds: dict[str, Seed]) -> dict[str, str]:
+    """Of all that an author is told, for the stage's fingerprint."""
+    contents = {f"taxonomy {name}": content_digest(domain.model_dump(mode="json")) for name, domain in domains.items()}
+    contents["author prompts"] = PROMPT_VERSION
+    contents.update(digest_screened(config.generate.gates))
+    if "seed" in config.generate.modes:
+        contents["seeds"] = content_digest([seed.model_dump(mode="json") for seed in seeds.values()])
+    return contents
+
+
 async def generate(run: OpenRun) -> StageFinished:
-    """Requests → tasks and rejections."""
+    """Requests → tasks and rejections, duplicates among the tasks, and the report of the yield."""
+    summary = await (adapt(run) if _is_adapting(run) else _author(run))
+    await asyncio.to_thread(_tell_of_all, run)
+    return summary
+
+
+def _is_adapting(run: OpenRun) -> bool:
+    return run.config.generate.modes == ("adapt",)
+
+
+def _tell_of_all(run: OpenRun) -> None:
+    """What needs all tasks; of partitions that work side by side the last one tells."""
+    with run.directory.say_last_word() as is_last:
+        if is_last and not _is_adapting(run):
+            write_duplicates(run)
+        if is_last:
+            write_yield(run)
+
+
+async def _author(run: OpenRun) -> StageFinished:
     config = run.config
-    if config.generate.modes == ("adapt",):
-        return await adapt(run)
     domains = load_taxonomy(config)
     seeds = load_run_seeds(config, domains)
     folders = list_images([data_dir("images"), *config.image_dirs])
     images = sorted({domain.image for domain in domains.values()})
     image_texts = {name: get_dockerfile_text(folders, name) for name in images}
-    contents = {f"taxonomy {name}": content_digest(domain.model_dump(mode="json")) for name, domain in domains.items()}
-    contents["author prompts"] = PROMPT_VERSION
-    contents.update(digest_screened(config.generate.gates))
+    contents = _digest_contents(config, domains, seeds)
     screens = make_screens(config.generate.gates)
-    if "seed" in config.generate.modes:
-        contents["seeds"] = content_digest([seed.model_dump(mode="json") for seed in seeds.values()])
     async with (
         open_teacher(run, config.teacher.author, field="teacher.author", stage="generate") as teacher,
         open_sandboxes(run, images) as factory,
@@ -86,9 +110,14 @@ async def generate(run: OpenRun) -> StageFinished:
 
         get_id = attrgetter("id")
         work = follow_items(author.write_task, get_id, run.listener)
-        stage = Stage("generate", list_requests, get_id, work, TASKS, REJECTED, config.generate.parallel)
-        summary = await run_stage(
-            stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000
+        stage = Stage(
+            "generate",
+            list_requests,
+            get_id,
+            work,
+            TASKS,
+            REJECTED,
+            config.generate.parallel,
+            takes=run.partition.takes,
         )
-    await asyncio.to_thread(write_duplicates, run)
-    return summary
+        return await run_stage(stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000)

@@ -19,14 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terminal_task_gen.chunks import split_shards
-from terminal_task_gen.engine.processes import ProcessCrew
+from terminal_task_gen.engine import Crew
 from terminal_task_gen.events import Notice
 from terminal_task_gen.export.rows import RunStamp
+from terminal_task_gen.export.shard_jobs import ShardJob, copy_shard
+from terminal_task_gen.export.shards import DataFile
 from terminal_task_gen.export.tally import Tally
 from terminal_task_gen.filters.criteria import Criteria
 from terminal_task_gen.filters.outcomes import Attempts, find_solve_rates_outside
-from terminal_task_gen.filters.signature_files import find_near_duplicates
-from terminal_task_gen.filters.similarity import Similar
+from terminal_task_gen.filters.signature_files import BandJob, find_band_pairs
+from terminal_task_gen.filters.similarity import BANDS, Similar, choose_originals
 from terminal_task_gen.finding import Action, Finding, Reason, RuleName, Ruling
 from terminal_task_gen.pipeline.filter_jobs import (
     Job,
@@ -49,6 +51,8 @@ MAX_CHUNKS = 400
 SCRATCH = "filter.tmp-"
 
 PartT = TypeVar("PartT", bound=Part)
+JobT = TypeVar("JobT")
+ResultT = TypeVar("ResultT")
 SpoolNamer = Callable[[int], Path]
 
 
@@ -69,7 +73,7 @@ class Judging:
     """One filtering of one run."""
 
     run: OpenRun
-    crew: ProcessCrew
+    crew: Crew
     criteria: Criteria
     stamp: RunStamp
     scratch: Path
@@ -86,7 +90,8 @@ class Judging:
             for task, finding in part.findings.items():
                 found[task].append(finding)
         rule = RuleName.NEAR_DUPLICATE_TASK
-        for text, finding in self._find_similar(rule, parts, np.zeros(sum(map(len, ids)), dtype=np.bool_)).items():
+        similar = await self._find_similar(rule, parts, np.zeros(sum(map(len, ids)), dtype=np.bool_))
+        for text, finding in similar.items():
             found[text].append(finding)
         return JudgedTasks(_tabulate(parts), {task: tuple(findings) for task, findings in found.items()})
 
@@ -100,7 +105,7 @@ class Judging:
                 self.run.listener(Notice(f"{trajectory} left out: its task {task} is not among the tasks"))
         return parts
 
-    def judge_corpus(self, parts: Sequence[TrajectoryPart]) -> dict[str, Ruling]:
+    async def judge_corpus(self, parts: Sequence[TrajectoryPart]) -> dict[str, Ruling]:
         """Trajectory → what only the whole corpus tells of it."""
         found: dict[str, list[Finding]] = defaultdict(list)
         rule = RuleName.SOLVE_RATE_BAND
@@ -110,17 +115,23 @@ class Judging:
                 for trajectory, task in zip(part.ids.tolist(), part.tasks, strict=True):
                     if task in outside:
                         found[trajectory.decode()].append(outside[task])
-        dropped = np.array([gone for part in parts for gone in part.dropped], dtype=np.bool_)
-        for trajectory, finding in self._find_similar(RuleName.NEAR_DUPLICATE, parts, dropped).items():
+        dropped = np.concatenate([part.dropped for part in parts]) if parts else np.empty(0, dtype=np.bool_)
+        for trajectory, finding in (await self._find_similar(RuleName.NEAR_DUPLICATE, parts, dropped)).items():
             found[trajectory].append(finding)
         return {trajectory: self._rule(trajectory, findings) for trajectory, findings in found.items()}
+
+    async def copy_shards(self, jobs: Sequence[ShardJob]) -> list[DataFile]:
+        """Written side by side; in the order of the jobs."""
+        return [file async for file in self._work(copy_shard, jobs)]
 
     def _rule(self, trajectory: str, findings: Sequence[Finding]) -> Ruling:
         drops = tuple(f for f in findings if self.criteria.actions[f.rule] is Action.DROP)
         flags = tuple(f for f in findings if self.criteria.actions[f.rule] is Action.FLAG)
         return Ruling(trajectory_id=trajectory, findings=drops, flags=flags)
 
-    def _find_similar(self, rule: RuleName, parts: Sequence[Part], dropped: NDArray[np.bool_]) -> dict[str, Finding]:
+    async def _find_similar(
+        self, rule: RuleName, parts: Sequence[Part], dropped: NDArray[np.bool_]
+    ) -> dict[str, Finding]:
         """Id → near-duplicate of one that is kept sooner: one that no rule drops, and of these the smaller id."""
         if self.criteria.actions[rule] is Action.OFF or not len(dropped):
             return {}
@@ -128,8 +139,12 @@ class Judging:
         ranks = np.empty(len(ids), dtype=np.int64)
         ranks[np.lexsort((ids, dropped))] = np.arange(len(ids))
         least = getattr(self.criteria.rules, rule).similarity
-        files = [part.signatures for part in parts if part.signatures is not None]
-        similar = find_near_duplicates(files, ranks, similarity=least)
+        files = tuple(part.signatures for part in parts if part.signatures is not None)
+        path = self.scratch / f"{rule}.ranks"
+        ranks.tofile(path)
+        jobs = [BandJob(files, path, band, least) for band in range(BANDS)]
+        pairs = [pairs async for pairs in self._work(find_band_pairs, jobs)]
+        similar = choose_originals(pairs, ranks)
         return {ids[one.text].decode(): _report_similar(rule, one, ids[one.original].decode()) for one in similar}
 
     async def _judge(
@@ -154,11 +169,11 @@ class Judging:
             self.tally.merge(part.tally)
         return parts
 
-    async def _work(self, work: Callable[[Job], PartT], jobs: Sequence[Job]) -> AsyncIterator[PartT]:
-        async for part in self.crew.map(work, jobs):
+    async def _work(self, work: Callable[[JobT], ResultT], jobs: Sequence[JobT]) -> AsyncIterator[ResultT]:
+        async for result in self.crew.map(work, jobs):
             if self.run.engine.draining:
                 raise Stopped
-            yield part
+            yield result
 
     def _tell_damages(self, parts: Sequence[Part]) -> None:
         lines_before: Counter[Path] = Counter()
@@ -176,7 +191,7 @@ class Judging:
 
 @contextmanager
 def open_judging(
-    run: OpenRun, crew: ProcessCrew, criteria: Criteria, stamp: RunStamp, *, explain: str = ""
+    run: OpenRun, crew: Crew, criteria: Criteria, stamp: RunStamp, *, explain: str = ""
 ) -> Iterator[Judging]:
     """A judging with its scratch folder, which goes at the end; those of killed processes go now."""
     folder = run.directory.path

@@ -12,13 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from terminal_task_gen.config import Config, EndpointConfig
-from terminal_task_gen.engine import Engine
+from terminal_task_gen.engine import Cluster, Engine
 from terminal_task_gen.errors import PrerequisiteError, UsageError
 from terminal_task_gen.events import Listener, Notice
 from terminal_task_gen.identity import STAGE_SHARDS, read_identity
+from terminal_task_gen.partition import WHOLE, Partition
+from terminal_task_gen.pipeline.image_supply import bring_images
 from terminal_task_gen.pipeline.spending import list_limits
+from terminal_task_gen.pipeline.syncing import Syncer, hold_directory
 from terminal_task_gen.progress import EventLog, tell_all
 from terminal_task_gen.records import Record, Usage
+from terminal_task_gen.run_lock import Writer
 from terminal_task_gen.sandbox import SandboxFactory
 from terminal_task_gen.sandbox.pool import SandboxPool
 from terminal_task_gen.store import DUPLICATES, TASKS, Damage, RunDirectory
@@ -34,7 +38,12 @@ SANDBOXES = {
     "docker": "terminal_task_gen.sandbox.docker:DockerFactory",
     "bubblewrap": "terminal_task_gen.sandbox.bubblewrap:BubblewrapFactory",
 }
-ENGINES = {"local": "terminal_task_gen.engine.local:LocalEngine"}
+ENGINES = {
+    "local": "terminal_task_gen.engine.local:LocalEngine",
+    "ray": "terminal_task_gen.engine.ray:RayEngine",
+}
+CLUSTER = "ray"
+"""Family of those who write when a cluster's nodes do the work."""
 
 STAGE_RECORDS: dict[str, tuple[type[Record], type[Record]]] = {
     "generate": (Task, Rejection),
@@ -50,8 +59,12 @@ def load_class(registry: dict[str, str], name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def make_engine(name: str = "local") -> Engine:
-    engine: Engine = load_class(ENGINES, name)()
+def make_engine(name: str = "local", address: str | None = None) -> Engine:
+    """Raises UsageError for an unknown name, or where no cluster answers at the address."""
+    if name == "local" and address is not None:
+        raise UsageError("--address is a cluster's and needs --engine ray")
+    options = {} if name == "local" else {"address": address}
+    engine: Engine = load_class(ENGINES, name)(**options)
     return engine
 
 
@@ -73,6 +86,12 @@ class OpenRun:
     listener: Listener
     damages: dict[str, Damage]
     """Lines that could not be used, by place; each was told once."""
+    partition: Partition = WHOLE
+    """The part of the items that is this process's."""
+    brings_images: bool = False
+    """Images that the engine lacks are pulled or built before they are needed."""
+    syncer: Syncer | None = None
+    """Of a run at a URL."""
 
     def report_damage(self, damage: Damage) -> None:
         if str(damage) not in self.damages:
@@ -89,23 +108,40 @@ class OpenRun:
         return self.directory.read_records(DUPLICATES, Rejection, self.report_damage)
 
     def read_tasks(self) -> Iterator[Task]:
-        """Without those that were found to repeat an earlier one."""
-        repeated = {rejection.task_id for rejection in self.read_duplicates()}
-        tasks = self.directory.read_records(TASKS, Task, self.report_damage)
-        return (task for task in tasks if task.id not in repeated)
+        """Each once, without those that were found to repeat an earlier one."""
+        passed_over = {rejection.task_id for rejection in self.read_duplicates()}
+        for task in self.directory.read_records(TASKS, Task, self.report_damage):
+            if task.id not in passed_over:
+                passed_over.add(task.id)
+                yield task
 
 
 @asynccontextmanager
-async def open_run(config: Config, listener: Listener, engine: Engine) -> AsyncIterator[OpenRun]:
-    """Hold the run's directory; let go at the end, whatever happened."""
-    directory = RunDirectory(config.run_dir)
-    directory.lock()
-    log = EventLog(directory.events_path)
-    try:
-        yield OpenRun(config, directory, engine, tell_all(log, listener), {})
-    finally:
-        log.close()
-        directory.unlock()
+async def open_run(
+    config: Config, listener: Listener, engine: Engine, *, partition: Partition = WHOLE
+) -> AsyncIterator[OpenRun]:
+    """Hold the run's directory, wherever it lies, for one partition beside the others; let go at the end."""
+    if config.run_url and isinstance(engine, Cluster):
+        raise UsageError(
+            f"the nodes of a cluster need a folder that all share, and {config.run_url} is none; "
+            "run ttg on each node with --partition i/n instead"
+        )
+    async with hold_directory(config, _name_writer(partition, engine), listener, engine) as (directory, syncer):
+        log = EventLog(directory.events_path)
+        try:
+            yield OpenRun(config, directory, engine, tell_all(log, listener), {}, partition, syncer=syncer)
+        finally:
+            log.close()
+
+
+def _name_writer(partition: Partition, engine: Engine) -> Writer:
+    if isinstance(engine, Cluster):
+        if not partition.is_whole:
+            raise UsageError("--partition is for processes without a cluster; --engine ray deals the items itself")
+        return Writer(family=CLUSTER, name="driver")
+    if partition.is_whole:
+        return Writer()
+    return Writer(family=f"of{partition.count}", name=f"p{partition.index}of{partition.count}")
 
 
 @asynccontextmanager
@@ -122,7 +158,10 @@ async def open_teacher(run: OpenRun, endpoint: EndpointConfig, *, field: str, st
         run.listener(Notice(f"{end}; what is under way finishes"))
         run.engine.drain()
 
-    budget = Budget(list_limits(run.config, run.directory, endpoint, field=field, stage=stage), on_spent=stop)
+    budget = Budget(
+        list_limits(run.config, run.directory, endpoint, field=field, stage=stage, partition=run.partition),
+        on_spent=stop,
+    )
     client: Teacher = load_class(TEACHERS, "openai")(endpoint, listener=run.listener, field=field, budget=budget)
     teacher = _put_replay_around(client, run, endpoint)
     try:
@@ -178,6 +217,8 @@ async def resolve_driver(config: Config, run: RunDirectory, images: list[str], l
 @asynccontextmanager
 async def open_sandboxes(run: OpenRun, images: list[str]) -> AsyncIterator[SandboxFactory]:
     """A checked driver with the orphans of dead runs swept; everything it started is gone at the end."""
+    if run.brings_images:
+        await bring_images(run.config, images, run.listener)
     factory = await resolve_driver(run.config, run.directory, images, run.listener)
     try:
         swept = await factory.sweep()

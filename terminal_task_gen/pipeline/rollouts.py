@@ -17,6 +17,7 @@ from terminal_task_gen.rollout.attempt import Attempt, enumerate_attempts, list_
 from terminal_task_gen.rollout.prompts import load_template
 from terminal_task_gen.rollout.rollout import Roller
 from terminal_task_gen.rollout.solving import measure_solving
+from terminal_task_gen.sandbox.pool import SandboxPool
 from terminal_task_gen.stage import Stage, run_stage
 from terminal_task_gen.store import FAILED, TRAJECTORIES
 from terminal_task_gen.task import Task
@@ -27,7 +28,8 @@ from terminal_task_gen.trajectory import Outcome
 async def rollout(run: OpenRun, *, only: Sequence[str] = ()) -> StageFinished:
     """Tasks → trajectories and failures; of the tasks named by `only` (ids or their beginnings), by default of all."""
     config = run.config
-    tasks = select_tasks(list(run.read_tasks()), only)
+    # By task, not by attempt: whether a task has had enough is then known where its next attempt is due.
+    tasks = [task for task in select_tasks(list(run.read_tasks()), only) if run.partition.takes(task.id)]
     if not tasks:
         run.listener(Notice("rollout: no tasks yet; make some with: ttg generate"))
     images = sorted({task.image for task in tasks})
@@ -48,6 +50,8 @@ async def rollout(run: OpenRun, *, only: Sequence[str] = ()) -> StageFinished:
         # Imported tasks' images are whatever they are; only what we build is sure to be a machine that can be asked.
         ours = {task.image: digests[task.image] for task in tasks if not task.foreign}
         await record_manifests(run.directory, factory, ours, run_id=identity.run_id)
+        if isinstance(factory, SandboxPool):
+            factory.expect(_count_owed(run, config, len(tasks) * len(teachers)))
         summaries: list[StageFinished] = []
         for teacher in teachers:
             roller = Roller(
@@ -65,13 +69,17 @@ async def rollout(run: OpenRun, *, only: Sequence[str] = ()) -> StageFinished:
             summaries.append(await _roll_out(run, config, roller, tasks, teacher.model))
             if run.engine.draining:
                 break
-        write_solving(run, [teacher.model for teacher in teachers])
+        with run.directory.say_last_word() as is_last:
+            if is_last:
+                write_solving(run, [teacher.model for teacher in teachers])
         return _add_up(summaries, run)
 
 
 def write_solving(run: OpenRun, models: Sequence[str]) -> None:
     """How often each task was solved, anew, beside the trajectories."""
-    outcomes = list(run.directory.read_records(TRAJECTORIES, Outcome, run.report_damage))
+    outcomes = list(
+        {one.id: one for one in run.directory.read_records(TRAJECTORIES, Outcome, run.report_damage)}.values()
+    )
     found = [measure_solving(outcomes, model=model, until=run.config.rollout.until) for model in models]
     if run.config.rollout.attempts > 1:
         for solving in found:
@@ -132,6 +140,13 @@ async def _run_attempts(
     work = follow_items(roller.run, get_id, run.listener)
     stage = Stage("rollout", list_attempts, get_id, work, TRAJECTORIES, FAILED, parallel)
     return await run_stage(stage, run.directory, run.engine, run.listener, shard_bytes=config.shard_mb * 1_000_000)
+
+
+def _count_owed(run: OpenRun, config: Config, pairs: int) -> int | None:
+    """Attempts that are still to be made, of so many pairs of task and actor; None where their outcomes decide."""
+    if config.rollout.until != "attempts":
+        return None
+    return max(0, pairs * config.rollout.attempts - len(run.directory.read_done_ids(TRAJECTORIES, FAILED)))
 
 
 def _read_outcomes(run: OpenRun) -> dict[str, bool | None]:

@@ -103,7 +103,12 @@ def write_duplicates(run: OpenRun) -> None:
 
 
 def _read_all_tasks(run: OpenRun) -> Iterator[Task]:
-    return run.directory.read_records(TASKS, Task, run.report_damage)
+    """Each once."""
+    seen: set[str] = set()
+    for task in run.directory.read_records(TASKS, Task, run.report_damage):
+        if task.id not in seen:
+            seen.add(task.id)
+            yield task
 
 
 def _find_repeated(tasks: Iterable[Task], max_likeness: float) -> dict[str, Near]:
@@ -128,6 +133,7 @@ def _refuse(task: Task, near: Near) -> Rejection:
         domain=task.domain,
         mode=task.lineage.mode,
         difficulty=task.difficulty,
+        skills=task.lineage.skills,
         task_id=task.id,
         repair_rounds=task.lineage.repair_rounds,
         refusals=task.lineage.refusals,

@@ -16,7 +16,14 @@ from terminal_task_gen.errors import DiskFullError, SandboxError
 from terminal_task_gen.sandbox import Sandbox
 from terminal_task_gen.task import Task
 from terminal_task_gen.trajectory import Verdict
-from terminal_task_gen.verifier import TestReport, is_bytecode_touched, list_tampering, report_missing
+from terminal_task_gen.verifier import (
+    LINKER_CACHE,
+    TestReport,
+    is_bytecode_touched,
+    is_linker_cache_sound,
+    list_tampering,
+    report_missing,
+)
 from terminal_task_gen.verifier.bench import TestBench
 from terminal_task_gen.verifier.conditions import Conditions
 from terminal_task_gen.verifier.script import REWARD, run_script
@@ -36,6 +43,8 @@ async def judge(sandbox: Sandbox, task: Task, bench: TestBench, *, open_judge: O
     try:
         changes = await sandbox.list_changes()
         tampering = list_tampering(changes)
+        if LINKER_CACHE in changes and not is_linker_cache_sound(await sandbox.download(LINKER_CACHE)):
+            tampering = (*tampering, LINKER_CACHE)
         async with open_judge(sandbox) as court:
             trust_bytecode = court is not sandbox or not is_bytecode_touched(changes)
             report = await _run_tests(court, task, bench, trust_bytecode=trust_bytecode)

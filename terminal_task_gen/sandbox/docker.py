@@ -21,10 +21,18 @@ from terminal_task_gen.sandbox.docker_disk import DiskWatch
 from terminal_task_gen.sandbox.docker_engine import Engine
 from terminal_task_gen.sandbox.docker_owner import Owner
 from terminal_task_gen.sandbox.docker_sandbox import MEBIBYTE, DockerSandbox
+from terminal_task_gen.sandbox.docker_stream import Hijacked
 
-MAIN_PROCESS = ("/bin/bash", "--norc", "-c", "while read -r _; do :; done")
-"""Waits for the end of its stdin. As process 1 no signal from inside can end it, and being bash it reaps orphans, so
-the engine's own init program, which would end as soon as a `kill -9 -1` inside took its child, is not wanted."""
+HOSTS = "127.0.0.1\tlocalhost\n::1\tip6-localhost ip6-loopback\n"
+_HOLD = "while read -r _; do :; done"
+MAIN_PROCESS = ("/bin/bash", "--norc", "-c", f"echo; {_HOLD}")
+"""Says that it is there and waits for the end of its stdin. As process 1 no signal from inside can end it, and being
+bash it reaps orphans, so the engine's own init program, which would end as soon as a `kill -9 -1` inside took its
+child, is not wanted."""
+MAIN_PROCESS_ALONE = ("/bin/bash", "--norc", "-c", f'printf %s "$1" 2>/dev/null >/etc/hosts; echo; {_HOLD}', "-", HOSTS)
+"""Where the engine is told that there is no network at all. It saves its half of a container's start, namely starting
+itself again to set one up; the kernel's loopback is there nevertheless, but nobody writes the name of it."""
+START_TIMEOUT_SEC = 60.0
 OPEN_FILES = 8192
 """Modest, since an engine refuses more than it has itself."""
 LABEL = "ttg.run"
@@ -112,8 +120,10 @@ class DockerFactory:
             raise SandboxError("sandbox_start", error.evidence) from error
         lifeline = None
         try:
-            lifeline = await engine.attach_stdin(container_id)
+            lifeline = await engine.attach(container_id)
             await engine.start(container_id)
+            await _wait_until_there(lifeline)
+            workdir = await engine.read_workdir(container_id) if spec.foreign else WORKDIR
         except SandboxError as error:
             if lifeline is not None:
                 await lifeline.close()
@@ -125,6 +135,7 @@ class DockerFactory:
             container_id,
             lifeline=lifeline,
             spec=spec,
+            workdir=workdir,
             forget=self._open.discard,
         )
         self._open.add(sandbox)
@@ -135,12 +146,21 @@ class DockerFactory:
         return f"{self._image_prefix}-{image}:{self._image_tag}"
 
 
+async def _wait_until_there(lifeline: Hijacked) -> None:
+    """Until the main process has said its first word."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(START_TIMEOUT_SEC):
+            if await lifeline.read_chunk() is not None:
+                return
+    raise SandboxError("sandbox_start", "the container's main process (bash) does not run")
+
+
 def build_options(spec: SandboxSpec) -> dict[str, Any]:
     """Everything about the container but its image and its share of CPUs."""
     memory = f"{spec.memory_mb}m"
     file_size = spec.disk_mb * MEBIBYTE
     return {
-        "entrypoint": list(MAIN_PROCESS),
+        "entrypoint": list(MAIN_PROCESS if spec.network else MAIN_PROCESS_ALONE),
         "stdin_open": True,
         "auto_remove": True,
         "hostname": HOSTNAME,
@@ -148,6 +168,7 @@ def build_options(spec: SandboxSpec) -> dict[str, Any]:
         **_build_surroundings(spec),
         "use_config_proxy": False,
         "network_mode": "bridge" if spec.network else "none",
+        "network_disabled": not spec.network,
         "cap_drop": ["ALL"],
         "cap_add": list(CAPABILITIES),
         "security_opt": ["no-new-privileges"],

@@ -23,13 +23,9 @@ from terminal_task_gen.sandbox.shell import ENTER_SCRIPT
 SETTLE_SEC = 5.0
 """How long the engine may take to write down an exit code after the streams have ended."""
 POLL_SEC = 0.02
-STREAMED_STDIN_BYTES = 32_768
-"""More than this goes in as a file. An engine that cannot write what a command leaves unread (it holds 64 KiB) takes
-minutes to notice that the command has ended."""
 RUN_SCRIPT = f"echo pid:$$ >&2; {ENTER_SCRIPT}"
 _BEGIN = re.compile(rb"^pid:(\d+)\n", re.MULTILINE)
 _MAX_HEAD_BYTES = 65_536
-RUN_WITH_FILE_SCRIPT = f'exec <"$1" || exit 126; rm -f "$1"; shift; {RUN_SCRIPT}'
 
 
 @dataclass(frozen=True)
@@ -37,19 +33,12 @@ class Command:
     argv: Sequence[str]
     env: Mapping[str, str]
     workdir: str
-    """Empty: where the engine puts it."""
     stdin: bytes
     timeout_sec: float
     max_output_bytes: int
 
-    @property
-    def streams_stdin(self) -> bool:
-        return 0 < len(self.stdin) <= STREAMED_STDIN_BYTES
-
-    def build_words(self, stdin_path: str | None) -> list[str]:
-        if stdin_path is None:
-            return ["/bin/sh", "-c", RUN_SCRIPT, "sh", self.workdir or ".", *self.argv]
-        return ["/bin/sh", "-c", RUN_WITH_FILE_SCRIPT, "sh", stdin_path, self.workdir or ".", *self.argv]
+    def build_words(self) -> list[str]:
+        return ["/bin/sh", "-c", RUN_SCRIPT, "sh", self.workdir, *self.argv]
 
 
 class NotBegunError(SandboxError):
@@ -103,7 +92,7 @@ class RunningCommand:
         self._started = started
         self.transcript = Transcript(command.max_output_bytes)
         self._collecting = asyncio.create_task(self.transcript.collect(started.connection))
-        self._feeding = asyncio.create_task(feed(started.connection, command.stdin if command.streams_stdin else b""))
+        self._feeding = asyncio.create_task(feed(started.connection, command.stdin))
 
     async def wait_ended(self, timeout_sec: float) -> bool:
         """Whether its streams ended in time."""

@@ -23,6 +23,7 @@ from docker.utils import parse_host
 from requests.exceptions import RequestException
 
 from terminal_task_gen.errors import PrerequisiteError, SandboxError
+from terminal_task_gen.sandbox.docker_layers import Change, Layers, UnreadableError, drop_changes, read_changes
 from terminal_task_gen.sandbox.docker_stream import Endpoint, Hijacked, build_refusal
 from terminal_task_gen.sandbox.state import copy_members, open_target
 
@@ -36,6 +37,8 @@ NON_REGULAR = 0x8F280000
 """Go's os.ModeType: the bits of a file mode that are all zero for a regular file."""
 DELETED = 2
 """The engine's kind of a change."""
+ENGINES_FILES = frozenset(("/etc/hosts", "/etc/hostname", "/etc/resolv.conf"))
+"""Written by the engine, or by our main process in its place."""
 PATH_FAULTS = ("not a directory", "too many links", "too many levels of symbolic links", "name too long")
 """What the engine says, as its own failure, of paths that cannot be files."""
 TAR_BUFFER_BYTES = 1 << 20
@@ -44,13 +47,6 @@ TAR_BUFFER_BYTES = 1 << 20
 class ExecState(NamedTuple):
     running: bool
     exit_code: int | None
-
-
-class Change(NamedTuple):
-    """A path that differs from the image; `deleted` where only the image has it."""
-
-    path: str
-    deleted: bool
 
 
 class Leftover(NamedTuple):
@@ -100,14 +96,21 @@ class Engine:
     async def start(self, container_id: str) -> None:
         await self._call(self._client.api.start, container_id)
 
-    async def attach_stdin(self, container_id: str) -> Hijacked:
-        return await self._endpoint.hijack(self._build_path(f"containers/{container_id}/attach?stream=1&stdin=1"))
+    async def attach(self, container_id: str) -> Hijacked:
+        """The main process's own streams."""
+        query = "stream=1&stdin=1&stdout=1"
+        return await self._endpoint.hijack(self._build_path(f"containers/{container_id}/attach?{query}"))
 
     async def remove(self, container_id: str) -> None:
         await self._call(self._client.api.remove_container, container_id, force=True, v=True)
 
     async def limit_processes(self, container_id: str, max_processes: int) -> None:
         await self._call(self._limit_processes, container_id, max_processes)
+
+    async def read_workdir(self, container_id: str) -> str:
+        """Where its commands run unless told otherwise."""
+        inspected = await self._call(self._client.api.inspect_container, container_id)
+        return str(inspected["Config"]["WorkingDir"] or "/")
 
     async def is_running(self, container_id: str) -> bool:
         try:
@@ -154,8 +157,8 @@ class Engine:
         return await self._call(self._read_file, container_id, path, max_bytes)
 
     async def list_changes(self, container_id: str) -> list[Change]:
-        changes = await self._call(self._client.api.diff, container_id)
-        return [Change(change["Path"], change["Kind"] == DELETED) for change in changes or ()]
+        """Read from its layer where that can be; the engine's own answer costs more and can be deceived."""
+        return await self._call(self._list_changes, container_id)
 
     async def save_paths(
         self, container_id: str, roots: Sequence[str], file: IO[bytes], *, wanted: Callable[[str], bool]
@@ -189,6 +192,14 @@ class Engine:
         if not answer.ok:
             raise build_refusal(answer.status_code, answer.text)
         return int(answer.json().get("SizeRw") or 0)
+
+    def _list_changes(self, container_id: str) -> list[Change]:
+        try:
+            changes = read_changes(Layers.from_inspected(self._client.api.inspect_container(container_id)))
+        except UnreadableError:
+            told = self._client.api.diff(container_id) or ()
+            changes = [Change(change["Path"], change["Kind"] == DELETED) for change in told]
+        return drop_changes(changes, ENGINES_FILES)
 
     def _read_file(self, container_id: str, path: str, max_bytes: int) -> bytes | None:
         api = self._client.api

@@ -8,14 +8,14 @@ table is full, commands of ours are given room for as long as they run: what a f
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import IO
 
 from terminal_task_gen.errors import DiskFullError, SandboxError
-from terminal_task_gen.sandbox import WORKDIR, ByteStream, ExecResult, SandboxFile, SandboxSpec
+from terminal_task_gen.sandbox import ByteStream, ExecResult, SandboxFile, SandboxSpec
 from terminal_task_gen.sandbox.archive import pack_files
 from terminal_task_gen.sandbox.docker_command import POLL_SEC, Command, NotBegunError, RunningCommand, settle
 from terminal_task_gen.sandbox.docker_engine import Engine
@@ -59,13 +59,14 @@ class DockerSandbox:
         *,
         lifeline: Hijacked,
         spec: SandboxSpec,
+        workdir: str,
         forget: Callable[[DockerSandbox], None],
     ) -> None:
         self._engine = engine
         self._lifeline = lifeline
         self._spec = spec
-        self._workdir = "" if spec.foreign else WORKDIR
-        """Where commands run by default; empty: where the image says."""
+        self._workdir = workdir
+        """Where commands run by default. Told to each: the engine starts none where its own default is gone."""
         self._overfull_bytes = 0
         """What it held when that was found to be too much."""
         self._forget = forget
@@ -122,7 +123,9 @@ class DockerSandbox:
 
     async def list_changes(self) -> tuple[str, ...]:
         with self._tell_overfull():
-            return tuple(sorted(change.path for change in await self._engine.list_changes(self.container_id)))
+            changes = await self._engine.list_changes(self.container_id)
+        # Names need not be UTF-8; what is listed is for records.
+        return tuple(sorted(os.fsencode(change.path).decode(errors="replace") for change in changes))
 
     async def save_state(self, file: IO[bytes], *, refuse: Callable[[str], bool]) -> tuple[str, ...]:
         with self._tell_overfull():
@@ -169,17 +172,12 @@ class DockerSandbox:
             raise
 
     async def _run(self, command: Command) -> ExecResult:
-        stdin_path = None
-        if command.stdin and not command.streams_stdin:
-            stdin_path = f"/.stdin-{secrets.token_hex(8)}"
-            await self.upload([SandboxFile(path=stdin_path, content=command.stdin, mode=0o600)])
-        words = command.build_words(stdin_path)
         started = await self._engine.open_exec(
             self.container_id,
-            words,
+            command.build_words(),
             env=command.env,
-            workdir="/" if command.workdir else "",
-            stdin=command.streams_stdin,
+            workdir="/",
+            stdin=bool(command.stdin),
         )
         running = RunningCommand(self._engine, started, command)
         try:

@@ -73,8 +73,8 @@ class Hijacked:
             self._writer.write_eof()
 
     async def close(self) -> None:
-        """Idempotent."""
-        self._writer.close()
+        """Idempotent. What was not written yet is dropped: the other end may never read it."""
+        self._writer.transport.abort()
         with suppress(OSError):
             await self._writer.wait_closed()
 

@@ -4,7 +4,8 @@ For each kind that was asked for (image and limits), up to `size` wait ready, so
 machine. At most `size` kinds × `size` wait at once; the kind that was asked for longest ago gives way. What waits is
 untouched: nobody has been inside. One that has waited a while must show that it lives before it is handed out, since
 the engine may have been restarted meanwhile. Starting ahead never fails anybody: what went wrong is tried again.
-What is asked for as `one_off` is started then, and nothing like it ahead.
+What is asked for as `one_off` is started then, and nothing like it ahead, and once it is known how many more will be
+asked for (`expect`), no more than those are.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class SandboxPool:
         self._waiting: OrderedDict[SandboxSpec, list[_Ahead]] = OrderedDict()
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._expected: int | None = None
 
     @property
     def name(self) -> str:
@@ -54,9 +56,15 @@ class SandboxPool:
     async def ping(self) -> float:
         return await self._factory.ping()
 
+    def expect(self, count: int | None) -> None:
+        """About so many will be asked for from now on (`one_off` ones apart); None: nobody knows."""
+        self._expected = count
+
     async def start(self, spec: SandboxSpec) -> Sandbox:
         if spec.one_off:
             return await self._factory.start(spec)
+        if self._expected is not None:
+            self._expected = max(0, self._expected - 1)
         kind = spec.model_copy(update={"item_id": POOLED_ITEM_ID})
         waiting = self._waiting.setdefault(kind, [])
         self._waiting.move_to_end(kind)
@@ -92,11 +100,14 @@ class SandboxPool:
 
     def _refill(self, kind: SandboxSpec) -> None:
         waiting = self._waiting.setdefault(kind, [])
-        while len(waiting) < self._size:
+        while len(waiting) < self._size and not self._has_enough():
             waiting.append(_Ahead(asyncio.create_task(self._factory.start(kind)), time.monotonic()))
         while len(self._waiting) > self._size:
             _, oldest = self._waiting.popitem(last=False)
             self._dispose(oldest)
+
+    def _has_enough(self) -> bool:
+        return self._expected is not None and sum(map(len, self._waiting.values())) >= self._expected
 
     def _dispose(self, unwanted: Sequence[_Ahead]) -> None:
         for ahead in unwanted:

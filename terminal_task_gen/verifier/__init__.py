@@ -18,19 +18,27 @@ from typing import Literal
 from pydantic import ValidationError
 
 from terminal_task_gen.records import Record
-from terminal_task_gen.sandbox import ExecResult, Sandbox, SandboxFile
+from terminal_task_gen.sandbox import ExecResult, Sandbox
 from terminal_task_gen.trajectory import TestOutcome, TestStatus
 from terminal_task_gen.verifier.conditions import ORDINARY, Conditions
 from terminal_task_gen.verifier.kit import pack_kit
-from terminal_task_gen.verifier.tampering import is_bytecode_touched, list_tampering
+from terminal_task_gen.verifier.tampering import (
+    LINKER_CACHE,
+    is_bytecode_touched,
+    is_linker_cache_sound,
+    list_tampering,
+)
 
 __all__ = [
+    "ENTRY",
+    "LINKER_CACHE",
     "ORDINARY",
     "RUNNER",
     "Conditions",
     "Spent",
     "TestReport",
     "is_bytecode_touched",
+    "is_linker_cache_sound",
     "list_tampering",
     "report_missing",
     "run_tests",
@@ -46,9 +54,9 @@ _DURATION = re.compile(
     r"^(=+ .*\b(?:passed|failed|error|errors|skipped|deselected|ran|xfailed|xpassed|warnings?)) in [0-9.]+s.*$", re.M
 )
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>")
+ENTRY = Path(__file__).with_name("entry.py")
+"""The program that runs inside, and RUNNER what it goes on with; without a kit they take the machine's own pytest."""
 RUNNER = Path(__file__).with_name("runner.py")
-"""The program that runs inside; without a kit beside it, it takes the machine's own pytest."""
-_CLOCK = Path(__file__).with_name("clock.py")
 _WORST_FIRST: tuple[TestStatus, ...] = ("failed", "crashed", "missing", "skipped")
 
 
@@ -126,28 +134,20 @@ async def run_tests(
 ) -> TestReport:
     """Run `tests` as /tests/test_outputs.py in /app, as root, and remove every trace of it (`is_last` apart).
 
-    `timeout_sec` is for the whole run; what finished before it still counts. `kit` is the zip to take pytest from, by
-    default one of sources; `bench.py` has faster ones. `trust_bytecode`: whether the interpreter's own caches are as
-    they were in the image. Raises SandboxError only.
+    `timeout_sec` is for the whole run; what finished before it still counts. `kit` is what to take pytest from
+    (kit.py), by default one of sources; `bench.py` has faster ones. `trust_bytecode`: whether the interpreter's own
+    caches are as they were in the image. Raises SandboxError only.
     """
     # At the root, the one directory that cannot be replaced by something else.
     folder = f"{FOLDER}-{secrets.token_hex(8)}"
     kit = pack_kit() if kit is None else kit
-    source = tests.encode(errors="surrogatepass")
-    await sandbox.upload(
-        [
-            SandboxFile(f"{folder}/clock.py", _CLOCK.read_bytes(), mode=0o600),
-            SandboxFile(f"{folder}/kit.zip", kit, mode=0o600),
-            SandboxFile(f"{folder}/test_outputs.py", source, mode=0o600),
-        ]
-    )
-    # -I: no PYTHON* variable, no user site, nothing of the working directory on the path. The runner goes in as an
-    # argument and what it reads is held against digests, so that nobody inside can exchange it on the way.
+    content = kit + tests.encode(errors="surrogatepass")
+    # -I: no PYTHON* variable, no user site, nothing of the working directory on the path. The entry goes in as an
+    # argument and what it reads is held against a digest, so that nobody inside can exchange it on the way.
     caches = [] if trust_bytecode else ["-X", f"pycache_prefix={folder}/cache"]
-    digests = [hashlib.sha256(content).hexdigest() for content in (kit, source)]
-    command = ["python3", "-I", "-B", *caches, "-c", RUNNER.read_text(encoding="utf-8"), folder, *digests]
-    command += conditions.list_arguments()
-    run = await sandbox.exec(command, timeout_sec=timeout_sec, max_output_bytes=MAX_RESULTS_BYTES)
+    command = ["python3", "-I", "-B", *caches, "-c", ENTRY.read_text(encoding="utf-8"), folder]
+    command += [str(len(kit)), hashlib.sha256(content).hexdigest(), *conditions.list_arguments()]
+    run = await sandbox.exec(command, stdin=content, timeout_sec=timeout_sec, max_output_bytes=MAX_RESULTS_BYTES)
     if not conditions.is_last:
         # The runner cleans /tests itself unless it was killed.
         removal = ["sh", "-c", f"rm -rf {folder} /tests/* /tests/.[!.]*"]

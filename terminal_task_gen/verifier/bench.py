@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from terminal_task_gen.errors import SandboxError
-from terminal_task_gen.sandbox import Sandbox, SandboxFactory, SandboxFile, SandboxSpec
+from terminal_task_gen.sandbox import Sandbox, SandboxFactory, SandboxSpec
 from terminal_task_gen.verifier import ORDINARY, Conditions, TestReport, run_tests
 from terminal_task_gen.verifier.kit import pack_kit
 
@@ -78,12 +78,10 @@ class TestBench:
         spec = SandboxSpec(image=image, run_id=self._run_id, item_id=KIT_ITEM_ID, one_off=True)
         sandbox = await self._factory.start(spec)
         try:
-            folder = "/tmp/kit"
-            files = [SandboxFile(f"{folder}/compiler.py", _COMPILER.read_bytes())]
-            await sandbox.upload([*files, SandboxFile(f"{folder}/in.zip", source)])
-            command = ["python3", "-I", "-B", f"{folder}/compiler.py", f"{folder}/in.zip", f"{folder}/out.zip"]
-            result = await sandbox.exec(command, timeout_sec=_COMPILE_TIMEOUT_SEC)
-            compiled = await sandbox.download(f"{folder}/out.zip", max_bytes=_MAX_KIT_BYTES)
+            command = ["python3", "-I", "-B", "-c", _COMPILER.read_text(encoding="utf-8")]
+            result = await sandbox.exec(
+                command, stdin=source, timeout_sec=_COMPILE_TIMEOUT_SEC, max_output_bytes=_MAX_KIT_BYTES
+            )
         finally:
             await sandbox.close()
-        return compiled if compiled is not None and result.exit_code == 0 else source
+        return source if result.exit_code or result.truncated else result.stdout

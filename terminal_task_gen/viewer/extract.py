@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from terminal_task_gen.errors import POLICY, Cause
 from terminal_task_gen.viewer.words import collect_words
 
 MAX_ID = 200
@@ -19,6 +20,14 @@ MAX_NAME = 120
 """Characters of a domain, model, skill, …; longer ones are cut."""
 PASSED, JUDGED, TAMPERED = 1, 2, 4
 _CORPUS_TAIL = b'],"agent":"'
+
+
+def is_owed(cause: str) -> bool:
+    """Whether what ended for this cause is tried again; not for words that this version does not know."""
+    try:
+        return POLICY[Cause(cause)].retry
+    except ValueError:
+        return False
 
 
 class UnusableLineError(ValueError):

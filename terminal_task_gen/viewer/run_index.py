@@ -136,11 +136,12 @@ class RunIndex:
     def is_being_written(self) -> bool:
         """A ttg holds the run's lock. Asked of the kernel: trying the lock could get in a ttg's way."""
         try:
-            inode = (self.run.path / ".lock").stat().st_ino
+            inodes = [f":{path.stat().st_ino} " for path in self.run.path.glob(".lock*")]
             locks = Path("/proc/locks").read_text(encoding="ascii")
         except OSError:
             return False
-        return any(f":{inode} " in line and " FLOCK " in line for line in locks.splitlines())
+        held = [line for line in locks.splitlines() if " FLOCK " in line]
+        return any(inode in line for line in held for inode in inodes)
 
     def measure_index(self) -> int:
         """Bytes on disk."""

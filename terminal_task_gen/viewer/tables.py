@@ -9,10 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from terminal_task_gen.errors import POLICY, Cause
 from terminal_task_gen.viewer.columns import Mask
 from terminal_task_gen.viewer.dimensions import Bits, Coded, Dimension, Listed, Skilled
-from terminal_task_gen.viewer.extract import JUDGED, PASSED, TAMPERED
+from terminal_task_gen.viewer.extract import JUDGED, PASSED, TAMPERED, is_owed
 from terminal_task_gen.viewer.snapshot import Snapshot
 
 BANDS = ("unjudged", "0", "0-0.25", "0.25-0.5", "0.5-0.75", "0.75-1", "1")
@@ -111,7 +110,7 @@ class TaskTable:
     def states(self) -> NDArray[np.uint8]:
         """Of each item, the index in STATES."""
         snap = self.snapshot
-        retried = np.array([_is_retried(cause) for cause in snap.words["cause"]], dtype=np.bool_)
+        retried = np.array([is_owed(cause) for cause in snap.words["cause"]], dtype=np.bool_)
         states = np.where(snap.items["cause"] == 0, 0, np.where(retried[snap.items["cause"]], 2, 1))
         return np.where(snap.superseded, 3, states).astype(np.uint8)
 
@@ -158,13 +157,6 @@ def sort_difficulties(codes: NDArray[np.uint16], words: Sequence[str]) -> Coded:
     ordered = ["", *known, *sorted(word for word in words[1:] if word not in known)]
     places = np.array([ordered.index(word) for word in words], dtype=np.uint16)
     return Coded(places[codes], ordered, natural=True)
-
-
-def _is_retried(cause: str) -> bool:
-    try:
-        return POLICY[Cause(cause)].retry
-    except ValueError:
-        return False
 
 
 def _find_bands(snapshot: Snapshot) -> NDArray[np.uint8]:

@@ -36,7 +36,11 @@ def collect_words(texts: Iterable[str]) -> str:
             found.update(_WORD.findall(_end_words(piece).lower()))
     # All at once: a row has many short texts.
     found.update(_end_words(" ".join(plain)).encode().translate(_TO_WORDS).decode().split())
-    return " ".join({word[:MAX_WORD] for word in islice(found, MAX_WORDS_A_ROW)})
+    if len(found) > MAX_WORDS_A_ROW:
+        found = set(islice(found, MAX_WORDS_A_ROW))
+    if max(map(len, found), default=0) > MAX_WORD:
+        found = {word[:MAX_WORD] for word in found}
+    return " ".join(found)
 
 
 def _end_words(text: str) -> str:

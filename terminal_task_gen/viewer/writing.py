@@ -12,7 +12,7 @@ import numpy as np
 
 from terminal_task_gen.store import REJECTED, TASKS, TRAJECTORIES
 from terminal_task_gen.viewer.columns import DTYPES, MAX_CODE, OTHERS
-from terminal_task_gen.viewer.extract import FailureFacts, ItemFacts, RulingFacts, TrajectoryFacts
+from terminal_task_gen.viewer.extract import FailureFacts, ItemFacts, RulingFacts, TrajectoryFacts, is_owed
 from terminal_task_gen.viewer.scan import BadLine, Extracted, KnownShard, Place, take_fingerprint
 
 MAX_DAMAGE_ROWS = 1_000
@@ -178,7 +178,7 @@ class IndexWriter:
         self._db.executemany(
             "INSERT INTO item VALUES(?, ?, ?, ?, ?, ?)",
             [
-                (first + n, facts.id, facts.request_id, facts.title, facts.evidence, facts.cause != "")
+                (first + n, facts.id, facts.request_id, facts.title, facts.evidence, _rank(facts.cause))
                 for n, (facts, _) in enumerate(rows)
             ],
         )
@@ -189,17 +189,17 @@ class IndexWriter:
         self._supersede(first)
 
     def _supersede(self, first: int) -> None:
-        """A rejection counts until the same request is rejected again or made after all."""
+        """A draft that was given up counts until the same request is made after all, or given up again: for good before
+        for now, else the later one."""
+        same = "FROM item new JOIN item old ON old.request_id = new.request_id AND old.row <> new.row"
         self._db.execute(
-            "INSERT OR IGNORE INTO superseded SELECT old.row"
-            " FROM item new JOIN item old ON old.request_id = new.request_id"
-            " WHERE new.row >= ? AND old.given_up AND old.row <> new.row AND (old.row < new.row OR NOT new.given_up)",
+            f"INSERT OR IGNORE INTO superseded SELECT old.row {same} WHERE new.row >= ? AND old.given_up AND"
+            " (new.given_up < old.given_up OR (new.given_up = old.given_up AND new.row > old.row))",
             (first,),
         )
         self._db.execute(
-            "INSERT OR IGNORE INTO superseded SELECT new.row"
-            " FROM item new JOIN item old ON old.request_id = new.request_id"
-            " WHERE new.row >= ? AND new.given_up AND NOT old.given_up",
+            f"INSERT OR IGNORE INTO superseded SELECT new.row {same} WHERE new.row >= ?"
+            " AND old.given_up < new.given_up",
             (first,),
         )
 
@@ -255,3 +255,8 @@ class IndexWriter:
         for reason in reasons:
             bits |= 1 << min(self._encode("ruling", reason), MAX_REASONS - 1)
         return bits
+
+
+def _rank(cause: str) -> int:
+    """Of an item among those of its request: 0 a task, 1 given up for good, 2 owed."""
+    return 0 if not cause else 2 if is_owed(cause) else 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from terminal_task_gen.errors import Cause
+from terminal_task_gen.task import Foreign, TaskFile
 from tests.rollout.rollout_bench import COPY, DONE, SUM, Bench, make_task, say
 
 pytestmark = pytest.mark.docker
@@ -40,6 +41,11 @@ BROKEN = {
     "preload": "echo /lib/none.so > /etc/ld.so.preload\n",
     "ld.so.conf": "echo /app/evil > /etc/ld.so.conf.d/0.conf\n",
     "stdlib": "echo 'raise SystemExit(0)' > /usr/lib/python3.13/json/__init__.py\n",
+    "linked stdlib": "cp -r /usr/lib/python3.13 /opt/p; rm -r /usr/lib/python3.13; ln -s /opt/p /usr/lib/python3.13\n",
+    "linked package": "mv /usr/lib/python3.13/json /opt; ln -s /opt/json /usr/lib/python3.13/json\n",
+    "linked bin": "rm -rf /usr/local/bin; ln -s /opt /usr/local/bin\n",
+    "linker's cache": "cp -p /lib/x86_64-linux-gnu/libm.so.6 /opt; ldconfig /opt\n",
+    "size and time": "cp -p /bin/rm /opt; echo X | dd of=/bin/rm seek=99 bs=1 conv=notrunc; touch -r /opt/rm /bin/rm\n",
     "pth": "echo 'import os; os._exit(0)' > /usr/lib/python3/dist-packages/x.pth\n",
     "sitecustomize": "echo 'import os; os._exit(0)' > /usr/local/lib/python3.13/dist-packages/sitecustomize.py\n",
 }
@@ -51,6 +57,20 @@ async def test_a_system_that_was_tampered_with_is_flagged_and_never_owed(bench: 
     assert result.verdict.tampered
     assert not result.verdict.passed
     assert result.wasted_usage.calls == 0
+
+
+SOUND = {
+    "ldconfig": "ldconfig\n",
+    "bytecode": "rm -rf /usr/lib/python3.13/json/__pycache__; python3 -m json.tool </dev/null\n",
+    "pip's guard": "rm -f /usr/lib/python3.13/EXTERNALLY-MANAGED\n",
+    "a library": "cp /lib/x86_64-linux-gnu/libtinfo.so.6 /usr/local/lib; ldconfig\n",
+}
+
+
+@pytest.mark.parametrize("keys", SOUND.values(), ids=SOUND)
+async def test_honest_work_on_the_system_is_not_flagged(bench: Bench, keys: str) -> None:
+    result = await bench.finish(say(SUM, COPY), say(keys), DONE)
+    assert (result.verdict.passed, result.verdict.tampered) == (True, False), result.verdict.system_changes
 
 
 PLACES = {
@@ -79,6 +99,15 @@ async def test_what_the_tests_find_is_judged_in_time(bench: Bench, keys: str) ->
     assert result.wasted_usage.calls == 0
     expected = 0.75 if keys == PLACES["closed output"] else 0.0  # root may read it nevertheless
     assert result.verdict.reward == expected, result.verdict
+
+
+async def test_an_imported_task_whose_working_directory_is_gone_is_judged(bench: Bench) -> None:
+    script = TaskFile(path="test.sh", content="#!/bin/sh\necho 1 > /logs/verifier/reward.txt\n")
+    task = make_task().model_copy(update={"files": (), "foreign": Foreign(origin="harbor", test_files=(script,))})
+    assert (await bench.finish(say("pwd\n"), DONE, task=task)).verdict.passed
+    result = await bench.finish(say("cd /; rm -rf /app\n"), DONE, task=task)
+    assert (result.verdict.reward, result.verdict.tests[0].status) == (0.0, "missing")
+    assert result.wasted_usage.calls == 0
 
 
 async def test_huge_and_binary_output_is_judged(bench: Bench) -> None:

@@ -27,7 +27,8 @@ while True:
         except OSError:
             pass
 """
-EXCHANGE_KIT = f"{WAIT}        if f.endswith('.zip'):\n            open(f, 'r+b').write(b'PK' * 5000)\n"
+FEED_THE_JUDGE = FORGE_RESULTS.replace("fd/*", "fd/0")
+ROB_THE_JUDGE = FEED_THE_JUDGE.replace(f"open(f, 'w').write({FORGED!r})", "open(f, 'rb').read(100)")
 TRACE = """import ctypes, glob
 libc = ctypes.CDLL(None)
 while True:
@@ -38,8 +39,8 @@ while True:
         except OSError:
             pass
 """
-DAEMONS = {"rewrites tests": REWRITE_TESTS, "forges results": FORGE_RESULTS, "exchanges the kit": EXCHANGE_KIT}
-DAEMONS["traces"] = TRACE
+DAEMONS = {"rewrites tests": REWRITE_TESTS, "forges results": FORGE_RESULTS, "feeds the judge": FEED_THE_JUDGE}
+DAEMONS |= {"robs the judge": ROB_THE_JUDGE, "traces": TRACE}
 
 
 def leave(source: str) -> str:

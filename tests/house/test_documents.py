@@ -6,37 +6,53 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+
+from terminal_task_gen.cli.main import app
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("images/*.md")])
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("images/*.md")])
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
-def test_links_resolve(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8")):
-        if "://" not in target:
-            assert (path.parent / target).exists(), f"{path.name} links to {target}"
+def test_links_and_anchors_resolve(path: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?[^)]*\)", path.read_text(encoding="utf-8")):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        place = path.parent / target if target else path
+        assert place.exists(), f"{path.name} links to {target}"
+        if anchor:
+            assert anchor in list_anchors(place), f"{path.name} links to {target}#{anchor}, a heading that is not there"
+
+
+def list_anchors(path: Path) -> set[str]:
+    """As GitHub and mkdocs make them of plain headings."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_named_commands_and_options_exist(path: Path) -> None:
-    """Every `ttg …` line of a code block is understood by the program's own parser as far as options go."""
+    """Every `ttg …` line of a code block names a command that there is, with options that it has."""
     blocks = re.findall(r"^```\w*\n(.*?)^```|((?:^ {4}\S.*\n)+)", path.read_text(encoding="utf-8"), re.S | re.M)
-    commands = re.findall(r"^\s*(?:\$ )?ttg ([^#\n]+)", "\n".join(a or b for a, b in blocks), re.M)
-    named = re.compile(r"[a-z]+(?: (?:build|list|check|manifest|push|pull|serve|index|show))?")
-    for command in {found[0] for c in commands if (found := named.match(c))}:
-        result = subprocess.run(
-            [sys.executable, "-m", "terminal_task_gen", *command.split(), "--help"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, f"{path.name}: ttg {command}"
-        for line in (c for c in commands if c.startswith(command)):
-            for option in re.findall(r"(?<!\S)--?[a-z][a-z-]*", line):
-                assert option in result.stdout, f"{path.name}: ttg {line}: no option {option}"
+    for line in re.findall(r"^\s*(?:\$ )?ttg ([^#\n]+)", "\n".join(a or b for a, b in blocks), re.M):
+        words = line.split()
+        command: Any = typer.main.get_command(app)
+        while hasattr(command, "commands") and words:
+            assert words[0] in command.commands, f"{path.name}: ttg {line}: no command {words[0]}"
+            command, words = command.commands[words[0]], words[1:]
+        known = {name for param in command.params for name in (*param.opts, *param.secondary_opts)} | {"--help", "-h"}
+        for option in re.findall(r"(?<!\S)--?[a-z][a-z-]*", " ".join(words)):
+            assert option in known, f"{path.name}: ttg {line}: no option {option}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_named_configurations_exist(path: Path) -> None:
+    for name in re.findall(r"\bconfigs/[\w./-]+\.ya?ml\b", path.read_text(encoding="utf-8")):
+        assert (REPOSITORY / name).is_file(), f"{path.name} names {name}"
 
 
 def test_readme_opens_with_the_command_and_its_output() -> None:

@@ -19,13 +19,19 @@ RECORDS = {
     "taxonomy",
     "seeds",
     "events",
+    "harmless",
+    "places",
     "resources",
     "row_files",
+    "stand_ins",
+    "svg",
+    "partition",
+    "run_lock",
 }
 PORTS = {"teacher", "sandbox", "engine", "store"}
 STAGES = {"generate", "rollout", "filters", "export"}
-DRIVERS = {"teacher.client", "teacher.scripted", "sandbox.docker", "sandbox.bubblewrap", "engine.local"}
-LISTENERS = {"progress", "turn_view", "viewer"}
+DRIVERS = {"teacher.client", "teacher.scripted", "sandbox.docker", "sandbox.bubblewrap", "engine.local", "engine.ray"}
+LISTENERS = {"progress", "turn_view", "viewer", "replay"}
 STAGE_TOOLS = {"bundle", "config", "token_count", "verifier"}
 
 ALLOWED: dict[str, set[str]] = {
@@ -46,7 +52,10 @@ ALLOWED: dict[str, set[str]] = {
     "seed_lint": RECORDS | {"taxonomy_lint"},
     "seed_import": RECORDS,
     "chunks": RECORDS | {"store"},
+    "mirror": RECORDS | {"config", "mirror", "run_lock", "store"},
     "stage": RECORDS | {"engine", "store"},
+    "lookup": RECORDS | {"store"},
+    "stats": RECORDS | {"chunks", "store", "token_count", "stats"},
     **{
         stage: RECORDS | {"bundle", "config", "token_count", "verifier", stage, "teacher", "sandbox", "store"}
         for stage in STAGES
@@ -110,6 +119,8 @@ def test_only_the_composition_root_names_a_driver(path: Path) -> None:
         ("rich", {"progress", "turn_view", "cli"}),
         ("typer", {"cli"}),
         ("pyarrow", {"row_files"}),
+        ("fsspec", {"mirror"}),
+        ("ray", {"engine"}),
     ],
 )
 def test_third_party_libraries_stay_with_their_owner(library: str, owners: set[str]) -> None:

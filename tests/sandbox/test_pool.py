@@ -135,3 +135,16 @@ async def test_nothing_is_left_when_it_closes(
     async with asyncio.timeout(15):
         while any(map(is_running, driver.started)):
             await asyncio.sleep(0.05)
+
+
+async def test_no_more_wait_than_are_expected(
+    pool: SandboxPool, driver: CountingBubblewrap, build_spec: BuildSpec
+) -> None:
+    pool.expect(3)
+    for _ in range(3):
+        await pool.start(build_spec())
+    await settle(driver, 3)
+    await asyncio.sleep(0.3)
+    assert len(driver.started) == 3
+    await pool.start(build_spec())
+    assert len(driver.started) == 4

@@ -32,7 +32,7 @@ from terminal_task_gen.export.harbor.environment import Base, ImageRecipe, list_
 from terminal_task_gen.export.harbor.task_toml import render_task_toml
 from terminal_task_gen.records import Record
 from terminal_task_gen.task import Task
-from terminal_task_gen.verifier import RUNNER
+from terminal_task_gen.verifier import ENTRY, RUNNER
 
 _FOLDER = Path(__file__).parent
 
@@ -114,6 +114,7 @@ def _write_task(folder: Path, task: Task, recipe: ImageRecipe, options: HarborOp
         "instruction.md": task.instruction.rstrip("\n").encode() + b"\n",
         "environment/Dockerfile": render_dockerfile(recipe, options.base, with_files=bool(task.files)).encode(),
         "tests/test_outputs.py": task.tests.encode(errors="surrogatepass"),
+        "tests/entry.py": ENTRY.read_bytes(),
         "tests/runner.py": RUNNER.read_bytes(),
         "tests/score.py": (_FOLDER / "score.py").read_bytes(),
         "tests/weights.json": orjson.dumps(task.weights, option=orjson.OPT_INDENT_2) + b"\n",

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -40,13 +40,16 @@ MIX_MARK = "mix.json"
 Files = tuple[DataFile, ...]
 
 
-def write_mix(folder: Path, recipe: MixRecipe) -> MixReport:
-    """Write `folder` anew. Raises UsageError: bad recipe or source, an empty mix, a disk that refuses."""
+def write_mix(folder: Path, recipe: MixRecipe, *, places: Sequence[Path] | None = None) -> MixReport:
+    """Write `folder` anew. `places`: where each source can be read, by default where the recipe says.
+
+    Raises UsageError: bad recipe or source, an empty mix, a disk that refuses.
+    """
     if not recipe.sources:
         raise UsageError("nothing to mix; give runs or corpora, or a recipe with sources")
     check_replaceable(folder, MIX_MARK)
     counter = make_counter(recipe.tokenizer)
-    sources = [RowSource(source.path) for source in recipe.sources]
+    sources = [RowSource(place) for place in places or [Path(source.path) for source in recipe.sources]]
     index = index_sources(sources, recipe, counter)
     plan = plan_mix(index, recipe)
     report = build_report(recipe, index, plan, names=[source.manifest.name for source in sources], counter=counter.name)

@@ -1,0 +1,30 @@
+"""`ttg generate --preview`: the first tasks of a run, looked at before it is paid for."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from terminal_task_gen import pipeline
+from terminal_task_gen.cli.drive import drive
+from terminal_task_gen.cli.task_view import print_rejection, print_task
+from terminal_task_gen.config import Config
+from terminal_task_gen.store import REJECTED, TASKS, RunDirectory
+from terminal_task_gen.task import Rejection, Task
+
+
+def preview(config: Config, count: int) -> int:
+    """Make the first `count` tasks of each mode and print them; the exit code. No run is written."""
+    console = Console()
+    again = "the same command again"
+    with pipeline.rehearse(config, count=count) as trial:
+        code = drive(trial, [pipeline.generate], resume=again)
+        run = RunDirectory(trial.run_dir)
+        tasks = sorted(run.read_records(TASKS, Task, lambda _: None), key=lambda task: task.lineage.index)
+        refused = run.read_final_rejections(REJECTED, TASKS, Rejection, lambda _: None)
+    for task in tasks:
+        print_task(console, task)
+    for rejection in refused:
+        print_rejection(console, rejection)
+    kept = "their replies are kept, so the run asks only for others" if config.teacher.cache else "no reply was kept"
+    console.print(f"\n{len(tasks)} tasks, {len(refused)} refused; no run was written; {kept}", highlight=False)
+    return code

@@ -99,7 +99,8 @@ def find_turn_starts(recording: Recording, turns: Sequence[Sequence[str]]) -> li
     for place in reversed(range(len(starts))):
         if not any(turns[place]):
             starts[place] = following
-        following = starts[place] if starts[place] is not None else following
+        start = starts[place]
+        following = following if start is None else start
     return starts
 
 

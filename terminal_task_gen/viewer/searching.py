@@ -47,17 +47,28 @@ def search(
             continue  # decided below, in the rows
         mask &= ~holds if term.absent else holds
     phrases = [term for term in terms if term.is_phrase]
-    return _check_phrases(mask, phrases, read_text) if phrases else Found(mask, 0)
+    return _check_phrases(snapshot, table, mask, phrases, read_text) if phrases else Found(mask, 0)
 
 
-def _check_phrases(mask: Mask, phrases: Sequence[Term], read_text: ReadText) -> Found:
-    forms = [(re.compile(r"[\W_]+".join(map(re.escape, term.words))), term.absent) for term in phrases]
+def _check_phrases(snapshot: Snapshot, table: str, mask: Mask, phrases: Sequence[Term], read_text: ReadText) -> Found:
     rows = np.flatnonzero(mask)
+    known = [(_get_known(snapshot, f"{table} {' '.join(term.words)}"), term) for term in phrases]
+    forms = [re.compile(r"[\W_]+".join(map(re.escape, term.words))) for term in phrases]
     checked = np.zeros_like(mask)
     for row in rows[:MAX_CHECKED].tolist():
-        text = read_text(row)
-        checked[row] = all((form.search(text) is None) == absent for form, absent in forms)
+        if any(row not in answers for answers, _ in known):
+            text = read_text(row)
+            for (answers, _), form in zip(known, forms, strict=True):
+                answers[row] = form.search(text) is not None
+        checked[row] = all(answers[row] != term.absent for answers, term in known)
     return Found(checked, max(0, len(rows) - MAX_CHECKED))
+
+
+def _get_known(snapshot: Snapshot, key: str) -> dict[int, bool]:
+    """What is known of a phrase already, so that paging and facets do not read the rows again."""
+    while len(snapshot.phrases) >= MAX_KEPT and key not in snapshot.phrases:
+        snapshot.phrases.pop(next(iter(snapshot.phrases)), None)
+    return snapshot.phrases.setdefault(key, {})
 
 
 def _find_word(connection: sqlite3.Connection, snapshot: Snapshot, table: str, word: str, *, prefix: bool) -> Mask:

@@ -41,6 +41,8 @@ class Snapshot:
     """Rows in the order of a sort key; filled by those who sort."""
     hits: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     """Packed masks of the rows that hold a word; filled by those who search."""
+    phrases: dict[str, dict[int, bool]] = field(default_factory=dict)
+    """Of rows that were looked into, whether they hold a phrase; filled by those who search."""
 
     @cached_property
     def task_items(self) -> NDArray[np.int64]:

@@ -49,7 +49,7 @@ class Client:
         assert answer.status == 200, answer
         return answer.data
 
-    async def wait_until(self, path: str, holds: Callable[[Any], bool], timeout_sec: float = 20.0) -> Any:
+    async def wait_until(self, path: str, holds: Callable[[Any], bool], timeout_sec: float = 60.0) -> Any:
         """Ask until the data of a good answer is as wanted."""
         deadline = time.monotonic() + timeout_sec
         answer = await self.ask(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -12,7 +13,7 @@ from tests.viewer.conftest import Client, open_client
 RUN = "api/runs/noted"
 
 
-async def put(client: Client, row_id: str, **note: object) -> object:
+async def put(client: Client, row_id: str, **note: object) -> Any:
     answer = await client.ask(f"{RUN}/notes/{row_id}", method="PUT", json=note)
     return answer.data if answer.status == 200 else (answer.status, answer.data["error"]["message"])
 
@@ -23,7 +24,7 @@ async def test_notes_survive_a_restart_and_labels_are_a_facet(tmp_path: Path) ->
         rows = (await client.get(f"{RUN}/trajectories"))["rows"]
         first, second = rows[0]["id"], rows[1]["id"]
         saved = await put(client, first, labels=["look", "look", " bug "], text="see turn 2")
-        assert saved["labels"] == ["look", "bug"] and saved["updated"]  # type: ignore[index]
+        assert saved["labels"] == ["look", "bug"] and saved["updated"]
         await put(client, second, labels=["look"], text="")
         await put(client, rows[0]["task_id"], labels=["hard"], text="<script>alert(1)</script>")
     assert [orjson.loads(line)["id"] for line in (run / "notes.jsonl").read_bytes().splitlines()][:1] == [first]
@@ -64,7 +65,7 @@ async def test_a_note_out_of_bounds_is_refused(tmp_path: Path) -> None:
     async with open_client(run) as client:
         row_id = (await client.get(f"{RUN}/trajectories"))["rows"][0]["id"]
         for named, note in refused:
-            status, message = await put(client, row_id, **note)  # type: ignore[misc]
+            status, message = await put(client, row_id, **note)
             assert status == 400 and str(message).startswith(named)
     assert not (run / "notes.jsonl").exists()
 
@@ -87,6 +88,6 @@ async def test_notes_that_cannot_be_saved_say_so_and_why(tmp_path: Path) -> None
     (run / "notes.jsonl").mkdir()
     async with open_client(run) as client:
         row_id = (await client.get(f"{RUN}/trajectories"))["rows"][0]["id"]
-        status, message = await put(client, row_id, labels=["x"], text="")  # type: ignore[misc]
+        status, message = await put(client, row_id, labels=["x"], text="")
         assert status == 409 and "notes.jsonl" in str(message)
         assert not list(run.glob(".notes-*"))

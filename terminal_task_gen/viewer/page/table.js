@@ -3,12 +3,13 @@
 import { h } from "./dom.js";
 import { plain } from "./text.js";
 
-/** `sort`: the current one ("-reward"); `onSort(next)`; `mark(row)`: a leading checkbox. Each column: {name, sort, falling, numeric, wide, main, cell(row, run)}. */
+/** `sort`: the current one ("-reward"); `onSort(next)`; `mark(row)`: a leading checkbox. Each column: {name, sort, falling, numeric, wide, widest, main, cell(row, run)}. */
 export function drawTable({ columns, rows, run, sort = null, onSort = null, mark = null, caption }) {
   const kinds = (column) =>
     [
       column.numeric && "numeric",
       column.wide && "only-wide",
+      column.widest && "only-widest",
       column.narrow && "only-narrow",
       column.main && "main-cell",
     ]

@@ -20,6 +20,7 @@ from terminal_task_gen.sandbox import Sandbox, SandboxFile
 from terminal_task_gen.sandbox.docker import DockerFactory
 from terminal_task_gen.sandbox.terminal import Terminal
 from terminal_task_gen.verifier.bench import TestBench
+from terminal_task_gen.verifier.conditions import Conditions
 
 Act = Callable[[Sandbox], Awaitable[Any]]
 
@@ -31,7 +32,14 @@ async def profile(meter: CpuMeter, repeat: int) -> None:
     bench = TestBench(factory, run_id="profile")
 
     async def run_tests(sandbox: Sandbox) -> None:
-        await bench.run_tests(sandbox, task.image, tests=TESTS, weights=task.weights, timeout_sec=60.0)
+        await bench.run_tests(
+            sandbox,
+            task.image,
+            tests=TESTS,
+            weights=task.weights,
+            timeout_sec=60.0,
+            conditions=Conditions(is_last=True),
+        )
 
     acts: dict[str, Act] = {
         "a command (`true`)": lambda sandbox: sandbox.exec(["true"], timeout_sec=20.0),

@@ -20,7 +20,7 @@ class Record(BaseModel):
         million that our own code makes of others."""
         record = cls.__new__(cls)
         object.__setattr__(record, "__dict__", values)
-        object.__setattr__(record, "__pydantic_fields_set__", values.keys())
+        object.__setattr__(record, "__pydantic_fields_set__", set(values))
         object.__setattr__(record, "__pydantic_extra__", None)
         object.__setattr__(record, "__pydantic_private__", None)
         return record

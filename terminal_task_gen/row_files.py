@@ -1,8 +1,9 @@
 """Rows of data sets on disk, one at a time: JSON lines, Parquet, and the folders that `datasets` saves.
 
     FILE.jsonl, FILE.jsonl.gz     an object a line
+    FILE.jsonl.zst                needs the extra `zstd`
     FILE.parquet                  needs the extra `parquet`
-    FOLDER                        all *.jsonl, *.jsonl.gz and *.parquet in it, in the order of their paths
+    FOLDER                        all of these in it, in the order of their paths
     FOLDER with state.json        saved by datasets' save_to_disk (Arrow files); a DatasetDict's FOLDER/SPLIT likewise
 
 Memory is that of one line or one batch, whatever the size of the set. A row that cannot be read is a BadRow in its
@@ -22,11 +23,13 @@ from typing import IO, Any, NamedTuple
 import orjson
 
 from terminal_task_gen.errors import PrerequisiteError, UsageError
+from terminal_task_gen.zstd_files import open_zstd
 
 MAX_ROW_BYTES = 16_000_000
 """A longer JSON line is a BadRow; it is passed over without being held."""
 BATCH_ROWS = 256
-SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
+LINE_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+SUFFIXES = (*LINE_SUFFIXES, ".parquet")
 
 
 class Row(NamedTuple):
@@ -88,7 +91,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _read_lines(path: Path, name: str) -> Iterator[Row | BadRow]:
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as source:
+        with _open_lines(path) as source:
             for number, line in enumerate(_split_lines(source), start=1):
                 place = f"{name} line {number}"
                 if line is None:
@@ -97,6 +100,12 @@ def _read_lines(path: Path, name: str) -> Iterator[Row | BadRow]:
                     yield _parse_line(line, place)
     except (OSError, EOFError) as error:
         yield BadRow(name, "row_unreadable", f"the file breaks off: {error}")
+
+
+def _open_lines(path: Path) -> IO[bytes] | gzip.GzipFile:
+    if path.suffix == ".zst":
+        return open_zstd(path)
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
 
 def _split_lines(source: IO[bytes] | gzip.GzipFile) -> Iterator[bytes | None]:
@@ -225,9 +234,9 @@ def count_rows(source: Path, columns: Sequence[str] = ()) -> int:
 
 
 def _count_file(path: Path, columns: Sequence[str]) -> int:
-    if path.name.endswith((".jsonl", ".jsonl.gz")):
+    if path.name.endswith(LINE_SUFFIXES):
         try:
-            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as source:
+            with _open_lines(path) as source:
                 return sum(block.count(b"\n") for block in iter(lambda: source.read(1 << 20), b""))
         except (OSError, EOFError):
             return 0

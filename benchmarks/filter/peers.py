@@ -1,8 +1,8 @@
 """What users run today on the same rows, one core each: n-grams by Aho-Corasick, near-duplicates by rensa, datatrove.
 
-    python benchmarks/filter/peers.py RUN {ngrams,rensa,datatrove} [--rows N]
+    python benchmarks/filter/peers.py RUN {ngrams,rensa,datatrove,datatrove-minhash} [--rows N]
 
-In a virtual environment of its own: pip install ahocorasick_rs rensa datatrove lighteval orjson. Each reads the run's
+In a virtual environment of its own, with requirements.txt. Each reads the run's
 trajectories with orjson and takes the conversation after its prompt; none of them writes a corpus or applies a rule.
 Prints one JSON line: rows, CPU seconds, wall seconds, peak memory, ids found.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -85,12 +84,10 @@ def run_datatrove(run: Path, rows: int | None) -> tuple[int, list[str]]:
     from datatrove.pipeline.decont.n_grams import NGramsDecontConfig, NGramsDecontFilter, NGramsDecontIndexer
 
     config = NGramsDecontConfig(n_grams=NGRAM, find_query_ngrams=True, find_overlap_ngrams=False)
-    indexer = NGramsDecontIndexer(output_folder=str(run / "datatrove"), config=config)
-    hashes: set[int] = set()
-    for prompt in read_prompts(run):
-        hashes |= set(indexer.compute_hashes(prompt, None) if hasattr(indexer, "compute_hashes") else [])
-    step = NGramsDecontFilter(index_folder=str(run / "datatrove"), config=config)
-    step._index_hashes = {"prompts": hashes}
+    folder = str(run / "datatrove")
+    indexer = NGramsDecontIndexer(output_folder=folder, config=config)
+    step = NGramsDecontFilter(index_folder=folder, config=config)
+    step._index_hashes = {value: "prompts" for prompt in read_prompts(run) for value in indexer.compute_hashes(prompt)}
     count, found = 0, []
     for name, text in read_texts(run, rows):
         count += 1
@@ -99,7 +96,25 @@ def run_datatrove(run: Path, rows: int | None) -> tuple[int, list[str]]:
     return count, found
 
 
-PEERS = {"ngrams": find_ngrams, "rensa": find_duplicates, "datatrove": run_datatrove}
+def sign_with_datatrove(run: Path, rows: int | None) -> tuple[int, list[str]]:
+    """datatrove's MinHash signatures of word 5-grams, the first and by far the longest of its four steps; no pairs."""
+    from datatrove.data import Document
+    from datatrove.pipeline.dedup import MinhashDedupSignature
+    from datatrove.pipeline.dedup.minhash import MinhashConfig
+
+    config = MinhashConfig(n_grams=5, num_buckets=14, hashes_per_bucket=8)
+    step = MinhashDedupSignature(output_folder=str(run / "datatrove"), config=config)
+    texts = list(read_texts(run, rows))
+    step.run(Document(text=text, id=name) for name, text in texts)
+    return len(texts), []
+
+
+PEERS = {
+    "ngrams": find_ngrams,
+    "rensa": find_duplicates,
+    "datatrove": run_datatrove,
+    "datatrove-minhash": sign_with_datatrove,
+}
 
 
 def main() -> None:
@@ -111,9 +126,11 @@ def main() -> None:
     cpu, wall = time.process_time(), time.monotonic()
     rows, found = PEERS[arguments.peer](arguments.run, arguments.rows)
     spent = {"cpu_sec": time.process_time() - cpu, "wall_sec": time.monotonic() - wall}
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not ru_maxrss, which remembers the program that started this one.
+    status = Path("/proc/self/status").read_text()
+    memory = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1000
     truth: dict[str, Any] = orjson.loads((arguments.run / "truth.json").read_bytes())
-    wanted = truth["duplicates" if arguments.peer == "rensa" else "contaminated"]
+    wanted = truth["contaminated" if arguments.peer in ("ngrams", "datatrove") else "duplicates"]
     hits = len(set(found) & set(wanted))
     sys.stdout.write(
         json.dumps(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,7 +14,9 @@ from terminal_task_gen.cli import options
 from terminal_task_gen.cli.drive import INTERRUPTED, drive, finish
 from terminal_task_gen.config import Config
 from terminal_task_gen.errors import UsageError
-from terminal_task_gen.pipeline import Estimate
+
+if TYPE_CHECKING:
+    from terminal_task_gen.pipeline import Estimate
 
 HELP = """Estimate tokens, money, hours and disk of a whole run from a few of its requests and rollouts.
 

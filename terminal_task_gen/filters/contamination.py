@@ -180,8 +180,9 @@ def _find_grams(batch: WordBatch, kind: _Kind) -> Iterable[_Hit]:
     if not len(maybe) or not len(hashes):
         return
     places = np.minimum(np.searchsorted(hashes, grams[maybe]), len(hashes) - 1)
-    for word, place in zip(maybe.tolist(), places.tolist(), strict=True):
-        if hashes[place] == grams[word] and _fits(batch, word, kind.ngram):
+    equal = np.flatnonzero(hashes[places] == grams[maybe])
+    for word, place in zip(maybe[equal].tolist(), places[equal].tolist(), strict=True):
+        if _fits(batch, word, kind.ngram):
             yield _Hit(word, kind.ngram, kind.indexes[numbers[place]], int(owners[place]))
 
 

@@ -18,7 +18,7 @@ from terminal_task_gen.token_count import make_counter
 from terminal_task_gen.trajectory import Trajectory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Criteria:
     """A configuration, settled: every rule has an action, every benchmark is read."""
 

@@ -113,17 +113,20 @@ def judge_trajectories(
 
 def rule_on(case: Case) -> Ruling:
     """Ask every rule that is not off."""
-    actions = case.criteria.actions
     findings: list[Finding] = []
     flags: list[Finding] = []
-    for rule in RULES:
-        action = actions[rule.name]
-        if action is Action.OFF:
-            continue
-        finding = rule.find(case)
+    for find, drops in _list_asked(case.criteria):
+        finding = find(case)
         if finding is not None:
-            (findings if action is Action.DROP else flags).append(finding)
-    return Ruling(trajectory_id=case.trajectory.id, findings=tuple(findings), flags=tuple(flags))
+            (findings if drops else flags).append(finding)
+    return Ruling.trust({"trajectory_id": case.trajectory.id, "findings": tuple(findings), "flags": tuple(flags)})
+
+
+@lru_cache(maxsize=4)
+def _list_asked(criteria: Criteria) -> list[tuple[Callable[[Case], Finding | None], bool]]:
+    """The rules that are not off, and whether they drop."""
+    actions = criteria.actions
+    return [(rule.find, actions[rule.name] is Action.DROP) for rule in RULES if actions[rule.name] is not Action.OFF]
 
 
 @lru_cache(maxsize=64)

@@ -45,8 +45,7 @@ class TriggerTable:
     def find(self, batch: WordBatch) -> NDArray[np.uint8]:
         """Text → the rules (bits of Trigger) that must look at it."""
         found = np.zeros(len(batch.bounds) - 1, dtype=np.uint8)
-        begins = _list_begins(batch)
-        keys = gather_keys(batch.buffer, begins)
+        begins, keys = _list_begins(batch)
         passed = np.flatnonzero(self.gate[_hash_gate(keys)])
         keys, begins = keys[passed], begins[passed]
         for size, known, rules in self.by_size:
@@ -76,10 +75,13 @@ def build_table(triggers: Mapping[Trigger, Iterable[str]]) -> TriggerTable:
     return TriggerTable(gate, tuple(by_size))
 
 
-def _list_begins(batch: WordBatch) -> Positions:
-    """Where words begin, and what stands behind an underscore."""
+def _list_begins(batch: WordBatch) -> tuple[Positions, U64]:
+    """Where words begin, and what stands behind an underscore; and the eight bytes there."""
     behind = np.flatnonzero(np.frombuffer(batch.buffer, dtype=np.uint8) == 0x5F) + 1
-    return np.concatenate((batch.starts, behind)) if len(behind) else batch.starts
+    if not len(behind):
+        return batch.starts, batch.keys
+    keys = np.concatenate((batch.keys, gather_keys(batch.buffer, behind)))
+    return np.concatenate((batch.starts, behind)), keys
 
 
 def _hash_gate(keys: U64) -> NDArray[np.int64]:

@@ -29,8 +29,9 @@ MAX_HASHED_BYTES = 128
 
 _LOWER = bytes(range(256)).lower()
 _IN_WORD = bytes(1 if byte >= 0x80 or chr(byte).isalnum() or byte == 0x5F else 0 for byte in range(256))
+_BACKSLASH = 0x5C
+_OPENED = np.isin(np.arange(256), np.frombuffer(b"ntr", dtype=np.uint8))
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
-_OPENS_WITH_MARK = "\x1a\x1a"
 _NOT_WORD = re.compile(r"\W+")
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U000323af]")
 _SMEAR = tuple(np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
@@ -47,6 +48,8 @@ class WordBatch:
     starts: Positions
     """Byte in the buffer at which each word begins."""
     ends: Positions
+    keys: U64
+    """The eight bytes of the buffer from each word's first on, lowest first."""
     hashes: U64
     bounds: Positions
     """Text → its first word; one more at the end."""
@@ -82,17 +85,15 @@ class WordBatch:
 
 def split_texts(texts: Sequence[str], *, mask_numbers: bool = False) -> WordBatch:
     """Cut texts into words."""
-    parts = [text.encode() if text.isascii() else _fold_foreign(text) for text in texts]
-    buffer = _open_all(b"\n".join(parts) + b"\n").translate(_LOWER)
-    sizes = np.array([len(part) for part in parts], dtype=np.int64)
-    offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(sizes + 1)))
-    inside = np.frombuffer(b"\0" + buffer.translate(_IN_WORD), dtype=np.uint8)
-    edges = np.flatnonzero(inside[1:] != inside[:-1])
+    joined, offsets = _fold_all(texts)
+    buffer = _open_all(joined).translate(_LOWER)
+    edges = _find_edges(np.frombuffer(buffer.translate(_IN_WORD), dtype=np.uint8))
     starts, ends = edges[0::2], edges[1::2]
-    hashes = _hash_words(buffer, starts, ends)
+    keys = gather_keys(buffer, starts)
+    hashes = _hash_words(buffer, starts, ends, keys)
     if mask_numbers:
         hashes[_find_numbers(buffer, starts, ends)] = _NUMBER
-    return WordBatch(buffer, starts, ends, hashes, np.searchsorted(starts, offsets), offsets)
+    return WordBatch(buffer, starts, ends, keys, hashes, np.searchsorted(starts, offsets), offsets)
 
 
 def split_words(text: str) -> list[str]:
@@ -103,17 +104,60 @@ def split_words(text: str) -> list[str]:
 
 def normalise(text: str) -> bytes:
     """UTF-8 in which every byte from 0x80 belongs to a word; ASCII letters keep their case."""
-    return _open_all(text.encode() if text.isascii() else _fold_foreign(text))
+    return _open_all((text.encode() if text.isascii() else _fold_foreign(text)) + b"\n")[:-1]
+
+
+def _fold_all(texts: Sequence[str]) -> tuple[bytes, Positions]:
+    """The texts, folded, a line break after each; and where each begins, and the end."""
+    parts = [text.encode() for text in texts]
+    joined = b"\n".join([*parts, b""])
+    offsets = _find_offsets(parts)
+    if joined.isascii():
+        return joined, offsets
+    edges = _find_edges((np.frombuffer(joined, dtype=np.uint8) >= 0x80).view(np.uint8))
+    pieces: list[bytes] = []
+    grown = [0]
+    at = total = 0
+    for start, end in zip(edges[0::2].tolist(), edges[1::2].tolist(), strict=True):
+        folded = _fold(joined[start:end])
+        if folded is None:
+            parts = [_fold_foreign(text) for text in texts]
+            return b"\n".join([*parts, b""]), _find_offsets(parts)
+        pieces += (joined[at:start], folded)
+        total += len(folded) - (end - start)
+        grown.append(total)
+        at = end
+    pieces.append(joined[at:])
+    return b"".join(pieces), offsets + np.array(grown, dtype=np.int64)[np.searchsorted(edges[0::2], offsets)]
+
+
+def _find_offsets(parts: Sequence[bytes]) -> Positions:
+    return np.cumsum([0, *(len(part) + 1 for part in parts)], dtype=np.int64)
+
+
+def _find_edges(inside: NDArray[np.uint8]) -> Positions:
+    """Where runs of ones begin and end, by turns; the last byte must be 0."""
+    changes = np.flatnonzero(inside[1:] != inside[:-1]) + 1
+    return np.concatenate((np.zeros(1, dtype=np.int64), changes)) if len(inside) and inside[0] else changes
 
 
 def _fold_foreign(text: str) -> bytes:
-    folded = _FOREIGN.sub(lambda found: _fold(found[0]), text)
-    # A combining mark belongs to the ASCII letter before its run, so that such a text is folded as a whole.
-    return (_fold_whole(open_escapes(text)) if _OPENS_WITH_MARK in folded else folded).encode()
+    """One text by itself. A combining mark belongs to the ASCII letter before its run: such a text is folded whole."""
+    runs = [_fold(found[0].encode()) for found in _FOREIGN.finditer(text)]
+    if None in runs:
+        return _fold_whole(open_escapes(text)).encode()
+    folded = iter(runs)
+    return _FOREIGN.sub(lambda _: (next(folded) or b"").decode(), text).encode()
 
 
 def _open_all(text: bytes) -> bytes:
-    return text.replace(b"\\n", b"  ").replace(b"\\t", b"  ").replace(b"\\r", b"  ")
+    """As open_escapes; a text must end with a line break."""
+    opened = bytearray(text)
+    array = np.frombuffer(opened, dtype=np.uint8)
+    slashes = np.flatnonzero(array == _BACKSLASH)
+    escapes = slashes[_OPENED[array[slashes + 1]]]
+    array[escapes] = array[escapes + 1] = 0x20
+    return bytes(opened)
 
 
 def gather_keys(buffer: bytes, starts: Positions) -> U64:
@@ -130,9 +174,13 @@ def open_escapes(text: str) -> str:
 
 
 @lru_cache(maxsize=1 << 16)
-def _fold(run: str) -> str:
-    """A run of characters beyond ASCII, which NFKC and casefold treat alike within and without their text."""
-    return _OPENS_WITH_MARK if unicodedata.combining(run[0]) else _fold_whole(run)
+def _fold(run: bytes) -> bytes | None:
+    """A run of characters beyond ASCII, which NFKC and casefold treat alike within and without their text.
+
+    None where it opens with a combining mark, which is not so.
+    """
+    text = run.decode()
+    return None if unicodedata.combining(text[0]) else _fold_whole(text).encode()
 
 
 def _fold_whole(run: str) -> str:
@@ -140,9 +188,9 @@ def _fold_whole(run: str) -> str:
     return _UNSPACED.sub(lambda found: f" {found[0]} ", folded)
 
 
-def _hash_words(buffer: bytes, starts: Positions, ends: Positions) -> U64:
+def _hash_words(buffer: bytes, starts: Positions, ends: Positions, keys: U64) -> U64:
     sizes = ends - starts
-    hashes = _smear(gather_keys(buffer, starts) & _KEEP[np.minimum(sizes, 8)], sizes.astype(np.uint64))
+    hashes = _smear(keys & _KEEP[np.minimum(sizes, 8)], sizes.astype(np.uint64))
     rest = np.flatnonzero(sizes > 8)
     done = 8
     while len(rest) and done < MAX_HASHED_BYTES:
@@ -157,10 +205,13 @@ def _hash_words(buffer: bytes, starts: Positions, ends: Positions) -> U64:
 
 
 def _smear(values: U64, seeds: U64) -> U64:
-    mixed = (values ^ (seeds * _SMEAR[0])) * _SMEAR[1]
+    mixed = seeds * _SMEAR[0]
+    mixed ^= values
+    mixed *= _SMEAR[1]
     mixed ^= mixed >> np.uint64(31)
     mixed *= _SMEAR[2]
-    return mixed ^ (mixed >> np.uint64(29))
+    mixed ^= mixed >> np.uint64(29)
+    return mixed
 
 
 def _roll(doubled: list[U64], size: int) -> U64:
@@ -179,13 +230,18 @@ def _roll(doubled: list[U64], size: int) -> U64:
             total = part if total is None else _combine(total, part)
             at += 1 << power
     assert total is not None
-    return total * _SMEAR[0] ^ np.uint64(size)
+    total = total * _SMEAR[0]
+    total ^= np.uint64(size)
+    return total
 
 
 def _combine(left: U64, right: U64) -> U64:
-    mixed = (left ^ (left >> np.uint64(32))) * _SMEAR[1]
+    mixed = left >> np.uint64(32)
+    mixed ^= left
+    mixed *= _SMEAR[1]
     mixed += right
-    return mixed * _SMEAR[2]
+    mixed *= _SMEAR[2]
+    return mixed
 
 
 def _find_numbers(buffer: bytes, starts: Positions, ends: Positions) -> NDArray[np.bool_]:

@@ -32,32 +32,13 @@ if TYPE_CHECKING:
     from terminal_task_gen.teacher.reply_store import list_files, measure_store
 
 _PLACES = {
-    "pipeline.benchmark_indexes": (
-        "INDEX_SUFFIX",
-        "read_benchmark_indexes",
-        "write_benchmark_index",
-    ),
-    "pipeline.demo": (
-        "plan_generation",
-        "tell_missing_tools",
-    ),
-    "pipeline.estimating": (
-        "Estimate",
-        "estimate",
-    ),
-    "pipeline.filtering": (
-        "explain_trajectory",
-        "filter_corpus",
-    ),
+    "pipeline.benchmark_indexes": ("INDEX_SUFFIX", "read_benchmark_indexes", "write_benchmark_index"),
+    "pipeline.demo": ("plan_generation", "tell_missing_tools"),
+    "pipeline.estimating": ("Estimate", "estimate"),
+    "pipeline.filtering": ("explain_trajectory", "filter_corpus"),
     "pipeline.generation": ("load_taxonomy",),
     "pipeline.importing": ("import_harbor",),
-    "pipeline.opening": (
-        "SANDBOXES",
-        "OpenRun",
-        "make_engine",
-        "make_factory",
-        "open_run",
-    ),
+    "pipeline.opening": ("SANDBOXES", "OpenRun", "make_engine", "make_factory", "open_run"),
     "pipeline.projection": ("Range",),
     "pipeline.rehearsal": ("rehearse",),
     "pipeline.scripted_teacher": (
@@ -68,16 +49,10 @@ _PLACES = {
         "serve_demo_teacher",
         "serve_teacher",
     ),
-    "pipeline.spreading": (
-        "generate",
-        "rollout",
-    ),
+    "pipeline.spreading": ("generate", "rollout"),
     "pipeline.surveying": ("survey_run",),
     "pipeline.yields": ("read_yield",),
-    "teacher.reply_store": (
-        "list_files",
-        "measure_store",
-    ),
+    "teacher.reply_store": ("list_files", "measure_store"),
 }
 """Imported when asked for: a stage does not pay for the others."""
 

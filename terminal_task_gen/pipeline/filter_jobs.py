@@ -34,8 +34,8 @@ from terminal_task_gen.store import Damage
 from terminal_task_gen.task import Task
 from terminal_task_gen.trajectory import Trajectory
 
-BATCH_ROWS = 16
-BATCH_BYTES = 512_000
+BATCH_ROWS = 64
+BATCH_BYTES = 1_500_000
 CACHED_TASKS = 64
 
 Ids = NDArray[np.bytes_]
@@ -209,6 +209,7 @@ def _read_batches(job: Job, model: type[ItemT], part: Part) -> Iterator[list[_Re
     """Records with the places of their lines, some at a time; each id once."""
     seen = set(job.skip)
     batch: list[_Read[ItemT]] = []
+    batch_bytes = 0
     for line in read_lines(job.chunk):
         part.lines += 1
         record = parse_line(line, job.chunk, model)
@@ -217,9 +218,10 @@ def _read_batches(job: Job, model: type[ItemT], part: Part) -> Iterator[list[_Re
         elif record.id not in seen:
             seen.add(record.id)
             batch.append(_Read(record, line.offset, line.size_bytes))
-            if len(batch) >= BATCH_ROWS or sum(read.size_bytes for read in batch) >= BATCH_BYTES:
+            batch_bytes += line.size_bytes
+            if len(batch) >= BATCH_ROWS or batch_bytes >= BATCH_BYTES:
                 yield batch
-                batch = []
+                batch, batch_bytes = [], 0
     if batch:
         yield batch
 

@@ -29,7 +29,9 @@ async def rollout(run: OpenRun, *, only: Sequence[str] = ()) -> StageFinished:
     """Tasks → trajectories and failures; of the tasks named by `only` (ids or their beginnings), by default of all."""
     config = run.config
     # By task, not by attempt: whether a task has had enough is then known where its next attempt is due.
-    tasks = [task for task in select_tasks(list(run.read_tasks()), only) if run.partition.takes(task.id)]
+    # With names, all are looked at first: a name that is another partition's is no mistake.
+    read = [task for task in run.read_tasks() if only or run.partition.takes(task.id)]
+    tasks = [task for task in select_tasks(read, only) if run.partition.takes(task.id)]
     if not tasks:
         run.listener(Notice("rollout: no tasks yet; make some with: ttg generate"))
     images = sorted({task.image for task in tasks})

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from terminal_task_gen.config import Config
 from terminal_task_gen.engine import Cluster, Engine
@@ -87,10 +86,13 @@ def _name_driver(run: OpenRun) -> Config:
 def _settle_with(run: OpenRun, stage: str) -> Callable[[str], Awaitable[set[str]]]:
     accepted, rejected = STAGE_SHARDS[stage]
 
-    def settle(worker: str) -> set[str]:
+    def wait_and_read(worker: str) -> set[str]:
         deadline = time.monotonic() + ZOMBIE_SEC
         while run.directory.is_writing(worker) and time.monotonic() < deadline:
             time.sleep(0.1)
         return run.directory.read_done_ids(accepted, rejected)
 
-    return partial(asyncio.to_thread, settle)
+    async def settle(worker: str) -> set[str]:
+        return await asyncio.to_thread(wait_and_read, worker)
+
+    return settle

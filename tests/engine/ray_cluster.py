@@ -125,7 +125,7 @@ def _serve(folder: str) -> None:
     # Ray notes the cluster's address there, in place of the user's own.
     (Path(folder) / "ray").mkdir()
     cluster = Cluster()
-    small = {"object_store_memory": 80_000_000, "temp_dir": f"{folder}/r", "include_dashboard": False}
+    small: dict[str, Any] = {"object_store_memory": 80_000_000, "temp_dir": f"{folder}/r", "include_dashboard": False}
     # Each at a loopback address of its own; of 127.0.0.1 Ray would make the machine's outer one.
     cluster.add_node(node_ip_address="127.0.0.2", num_cpus=0, **small)
     print(json.dumps({"address": cluster.address}), flush=True)
@@ -134,7 +134,7 @@ def _serve(folder: str) -> None:
         node = cluster.add_node(node_ip_address=f"127.0.0.{number + 3}", num_cpus=cpus, **small)
         [raylet] = node.all_processes["raylet"]
         print(json.dumps({"raylet": raylet.process.pid}), flush=True)
-    cluster.shutdown()
+    cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

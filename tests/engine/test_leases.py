@@ -51,7 +51,7 @@ class Machine:
         self._directory.lock()
         for number in range(self._rounds):
             items = [f"{number}-{item}" for item in ITEMS]
-            stage = Stage("rollout", partial(list, items), str, self._work, TRAJECTORIES, FAILED, 3)
+            stage: Stage[str] = Stage("rollout", partial(list, items), str, self._work, TRAJECTORIES, FAILED, 3)
             await run_stage(stage, self._directory, engine, listener, shard_bytes=2000)
         self._directory.unlock()
         return worker

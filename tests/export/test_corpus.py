@@ -24,6 +24,7 @@ from terminal_task_gen.export.manifest import read_manifest
 from terminal_task_gen.export.plots import draw_statistics
 from terminal_task_gen.export.report import Report, list_funnel
 from terminal_task_gen.export.rows import CorpusRow, DroppedRow, RunStamp, build_row
+from terminal_task_gen.export.shard_jobs import copy_shard
 from terminal_task_gen.export.statistics import Statistics
 from terminal_task_gen.finding import Action, BenchmarkFacts, FilterFacts, Finding, Judged, Reason, RuleName, Ruling
 from terminal_task_gen.records import Usage, content_id
@@ -238,7 +239,8 @@ def test_workers_with_spools_of_their_own_write_the_same_bytes(tmp_path: Path) -
                     for judged in JUDGED[number::workers]:
                         spool.add(build_row(judged, stamp))
                 indexes.append(pickle.loads(pickle.dumps(spool.index)))
-            draft.finish(indexes, report, stamp=stamp, card=card, max_shard_bytes=2_500)
+            files = [copy_shard(job) for job in draft.plan_shards(indexes, max_shard_bytes=2_500)]
+            draft.finish(indexes, files, report, stamp=stamp, card=card)
         return read_folder(folder)
 
     assert write(tmp_path / "one", 1) == write(tmp_path / "three", 3)

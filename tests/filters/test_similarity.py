@@ -8,9 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from terminal_task_gen.filters.signature_files import SignatureFiles, find_near_duplicates
-from terminal_task_gen.filters.similarity import MIN_SHINGLES, Signatures, find_similar, sign
+from terminal_task_gen.filters.signature_files import BandJob, SignatureFiles, find_band_pairs
+from terminal_task_gen.filters.similarity import (
+    BANDS,
+    MIN_SHINGLES,
+    Signatures,
+    Similar,
+    choose_originals,
+    find_similar,
+    sign,
+)
 from terminal_task_gen.filters.words import split_texts
 
 WORDS = [f"w{number}" for number in range(5_000)]
@@ -77,11 +86,18 @@ def test_chunks_on_disk_are_compared_like_one(tmp_path: Path) -> None:
         SignatureFiles.write(tmp_path / f"chunk-{n}", [sign_texts(texts[s : s + 5]) for s in range(start, end, 5)])
         for n, (start, end) in enumerate(((0, 10), (10, 10), (10, 40)))
     ]
-    found = find_near_duplicates(files, np.arange(40), similarity=0.75)
+
+    def find(some: list[SignatureFiles], ranks: NDArray[np.int64]) -> list[Similar]:
+        path = tmp_path / "ranks"
+        ranks.tofile(path)
+        jobs = [BandJob(tuple(some), path, band, 0.75) for band in range(BANDS)]
+        return choose_originals([find_band_pairs(job) for job in jobs], ranks)
+
+    found = find(files, np.arange(40))
     assert {one.text: one.original for one in found} == {33: 2, 7: 6}
-    reverse = find_near_duplicates(files, np.arange(40)[::-1].copy(), similarity=0.75)
+    reverse = find(files, np.arange(40)[::-1].copy())
     assert {one.text: one.original for one in reverse} == {2: 33, 6: 7}
-    assert find_near_duplicates(files[1:2], np.arange(0), similarity=0.75) == []
+    assert find(files[1:2], np.arange(0)) == []
 
 
 def test_a_bucket_of_many_equal_texts_costs_no_more_than_its_size() -> None:

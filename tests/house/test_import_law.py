@@ -27,6 +27,7 @@ RECORDS = {
     "svg",
     "partition",
     "run_lock",
+    "zstd_files",
 }
 PORTS = {"teacher", "sandbox", "engine", "store"}
 STAGES = {"generate", "rollout", "filters", "export"}

@@ -10,9 +10,10 @@ import datasets
 import pyarrow
 import pyarrow.parquet
 import pytest
+import zstandard
 
 from terminal_task_gen.errors import UsageError
-from terminal_task_gen.row_files import BadRow, Row, pick_field, read_rows
+from terminal_task_gen.row_files import BadRow, Row, count_rows, pick_field, read_rows
 
 
 def read(source: Path, *columns: str) -> list[Row | BadRow]:
@@ -122,6 +123,23 @@ def test_a_folder_of_files_in_order(tmp_path: Path) -> None:
 def test_a_torn_gzip_gives_what_was_whole(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b'{"n": 1}\n')[:-6])
     assert list_reasons(read(tmp_path))[-1] == "row_unreadable"
+
+
+def test_zstd_is_read_frame_after_frame_and_a_damaged_one_is_named(tmp_path: Path) -> None:
+    frames = [zstandard.compress(b'{"n": %d}\n' % n + b'{"text": "%s"}\n' % (b"x" * 400_000)) for n in range(3)]
+    (tmp_path / "a.jsonl.zst").write_bytes(b"".join(frames))
+    assert list_reasons(read(tmp_path / "a.jsonl.zst")) == ["row"] * 6
+    assert count_rows(tmp_path / "a.jsonl.zst") == 6
+    bad = bytearray(frames[1])
+    bad[8:12] = b"\xff\xff\xff\xff"
+    (tmp_path / "a.jsonl.zst").write_bytes(frames[0] + bytes(bad) + frames[2])
+    (tmp_path / "b.jsonl.zst").write_bytes(frames[0] + frames[1][:-5])
+    (tmp_path / "c.jsonl").write_bytes(b'{"n": 4}\n')
+    rows = read(tmp_path)
+    told = [f"{row.place}: {row.why}" for row in rows if isinstance(row, BadRow)]
+    assert told[0].startswith("a.jsonl.zst: the file breaks off: damaged zstd frame")
+    assert told[-1] == "b.jsonl.zst: the file breaks off: zstd data ends within a frame"
+    assert rows[-1] == Row("c.jsonl line 1", {"n": 4})
 
 
 @pytest.mark.parametrize(

@@ -155,11 +155,12 @@ class DockerSandbox:
         for stream in self._streams:
             await stream.close()
         self._streams.clear()
-        await self._lifeline.close()
-        # Gone already, being removed by the engine, or the engine is away: hanging up has settled its fate.
+        # Gone already, or the engine is away: hanging up settles its fate. Not before, or the engine would remove it by
+        # itself meanwhile, and nobody would know when.
         with suppress(SandboxError):
             await self._engine.remove(self.container_id)
             await self._wait_until_not_running()
+        await self._lifeline.close()
 
     @contextmanager
     def _tell_overfull(self) -> Iterator[None]:

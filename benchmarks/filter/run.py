@@ -62,8 +62,8 @@ def run_measured(command: list[str], cores: str) -> tuple[float, float, float]:
     sampler.join()
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command, stderr=errors)
-    own_mb = usage.ru_maxrss / 1024
-    return usage.ru_utime + usage.ru_stime, time.monotonic() - started, max(peak[0], own_mb)
+    # Not ru_maxrss, which remembers the program that started this one.
+    return usage.ru_utime + usage.ru_stime, time.monotonic() - started, peak[0]
 
 
 def _sample(pid: int, peak: list[float]) -> None:

@@ -116,7 +116,7 @@ def test_chunks_processes_and_the_order_of_lines_leave_no_trace(
     assert read_corpus(one) == read_corpus(two)
     assert len(read_rows(one)) == len(rows)
     assert {path.name for path in two.iterdir()} == {
-        ".lock", "config.yaml", "corpus", "logs", "recordings", "run.json", "tasks", "trajectories",
+        ".lock", ".lock-all", "config.yaml", "corpus", "logs", "recordings", "run.json", "tasks", "trajectories",
     }  # fmt: skip
 
 

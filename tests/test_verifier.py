@@ -328,7 +328,7 @@ async def test_forged_results_do_not_break_the_reading(sandbox: Sandbox) -> None
     ],
 )
 def test_changes_that_concern_the_verifier(path: str) -> None:
-    assert list_tampering(["/usr/bin", path, "/etc"]) == (path,)
+    assert list_tampering(["/usr/bin", "/usr/bin/jq", path, "/etc", "/etc/motd"]) == (path,)
 
 
 def test_changes_that_do_not() -> None:

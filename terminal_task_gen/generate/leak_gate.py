@@ -41,6 +41,7 @@ from terminal_task_gen.generate.leak_tables import (
 from terminal_task_gen.generate.reach import list_read_files
 from terminal_task_gen.generate.shown_texts import ShownText, list_told, read_file, read_instruction
 from terminal_task_gen.generate.static_case import StaticCase
+from terminal_task_gen.generate.untouched import list_untouched
 from terminal_task_gen.task import TaskFile
 
 MIN_CHANCE_BITS = 5.5
@@ -88,8 +89,8 @@ def check_leaks(case: StaticCase) -> list[Complaint]:
         complaints += _check_tables(instruction, tables)
         complaints += _tell(_find_keyed(instruction, case, solution), instruction)
         complaints += _check_disguises(instruction, unsaid)
-        unread = [text for text, is_read in texts if not is_read]
-        complaints += _check_unread(unread, texts, unsaid, tables, instruction)
+        untouched = list_untouched(case.suite.tree, draft.files)
+        complaints += _check_unread(texts, unsaid, tables, instruction, untouched)
         complaints += _check_hardcoding(draft, constants, solution)
     complaints += [complaint for file in draft.files for complaint in _check_remarks(file, draft, unsaid)]
     return list({(c.reason, c.text): c for c in complaints}.values())
@@ -144,24 +145,26 @@ def _tell(told: list[ExpectedValue], text: ShownText) -> list[Complaint]:
 
 
 def _check_unread(
-    unread: list[ShownText],
     texts: list[tuple[ShownText, bool]],
     unsaid: list[ExpectedValue],
     tables: list[ExpectedTable],
     instruction: ShownText,
+    untouched: set[tuple[str, str]],
 ) -> list[Complaint]:
     """An answer in a file that the solution does without is an answer lying about; elsewhere it is input.
 
-    What the instruction names is likely a specification, whose words and examples the tests rightly expect.
+    What the instruction names is likely a specification, whose words and examples the tests rightly expect; the whole
+    of a file is expected where it must not be touched.
     """
     read = [text for text, is_read in texts if is_read]
     input_values = {e.value for text in read for e in list_told(text, unsaid)}
     lying = [e for e in unsaid if e.value not in input_values]
     complaints: list[Complaint] = []
-    for text in unread:
+    for text in (text for text, is_read in texts if not is_read):
         is_named = text.where.partition("!")[0].rpartition("/")[2] in instruction.text
         judge = _is_no_specification if is_named else _is_no_chance
-        for value, line in list_told(text, [e for e in lying if judge(e.value, text)]):
+        suspected = [e for e in lying if judge(e.value, text) and (text.where, e.value) not in untouched]
+        for value, line in list_told(text, suspected):
             told = f"{value!r}, which line {line} of the tests expects, stands in {text.where}, which the solution does"
             complaints.append(Complaint("leak_literal", f"{told} not read"))
         unknown = [t for t in tables if not any(holds_table(r, t) or holds_strings(r, t.values) for r in read)]

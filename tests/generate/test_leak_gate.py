@@ -137,6 +137,34 @@ def test_an_answer_picked_from_the_input_is_natural(reading: str) -> None:
     assert list_reasons(solution=f"#!/bin/bash\ncd /app\n{reading}\n") == []
 
 
+CONF = TaskFile(path="etc/server.ini", content="[server]\nport = 48213\ntoken = tk_88Qx9LmZ2pRv84Kx\n")
+CONF_PATHS = ['Path("/app/etc/server.ini")', 'ROOT / "etc" / "server.ini"', "CONF"]
+
+
+def compose_comparison(path: str, expected: str) -> str:
+    head = "from pathlib import Path\n\nROOT = Path('/app')\nCONF = ROOT / 'etc/server.ini'\n"
+    return f"{head}WAS = {CONF.content!r}\n\ndef test_text():\n    assert ({path}).read_text() == {expected}\n"
+
+
+@pytest.mark.parametrize("path", CONF_PATHS)
+@pytest.mark.parametrize("expected", [repr(CONF.content), "WAS"])
+def test_an_input_that_must_stay_as_it_was_is_no_answer(path: str, expected: str) -> None:
+    assert list_reasons(INSTRUCTION, CONF, tests=compose_comparison(path, expected)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ('Path("/app/out/server.ini")', "WAS"),
+        ('ROOT / "out" / "server.ini"', "WAS"),
+        ("find_output()", "WAS"),
+        ("CONF", '"tk_88Qx9LmZ2pRv84Kx"'),
+    ],
+)
+def test_an_answer_in_a_file_of_its_own_is_found_whatever_the_tests_read(path: str, expected: str) -> None:
+    assert "leak_literal" in list_reasons(INSTRUCTION, CONF, tests=compose_comparison(path, expected))
+
+
 def test_copies_of_tests_and_solution() -> None:
     assert list_reasons(INSTRUCTION, TaskFile(path="qa/check.py", content=TESTS)) == [
         "leak_source",

@@ -1,12 +1,14 @@
 """`ttg`: a stage of the pipeline over the teacher client, with everything on, each result a line of a shard.
 
 Two servers (the same one under two addresses), adaptive concurrency, per-minute limits and headers, a budget in money,
-the early stop, the event log. Only the work on a reply is left out: it becomes a task as it is.
+the early stop, the event log, and the reply cache, in which each reply is written before it is used. Only the work on a
+reply is left out: it becomes a task as it is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
 
 from benchmarks.teacher.clients.load import SYSTEM, Load, begin, read_load, report
@@ -19,12 +21,14 @@ from terminal_task_gen.store import REJECTED, TASKS, RunDirectory
 from terminal_task_gen.task import Lineage, Rejection, Task
 from terminal_task_gen.teacher.budget import Budget, Limit
 from terminal_task_gen.teacher.client import OpenAITeacher
+from terminal_task_gen.teacher.replay import ReplayingTeacher, follow_items
+from terminal_task_gen.teacher.reply_store import ReplyStore, measure_store
 from terminal_task_gen.trajectory import Message
 
 Item = tuple[str, str]
 
 
-def make_teacher(load: Load) -> OpenAITeacher:
+def make_teacher(load: Load) -> ReplayingTeacher:
     endpoint = EndpointConfig(
         base_url=load.base_url,
         replicas=(ReplicaConfig(base_url=load.base_url.replace("127.0.0.1", "localhost")),),
@@ -38,7 +42,9 @@ def make_teacher(load: Load) -> OpenAITeacher:
         completion_usd_per_mtok=0.42,
         cached_usd_per_mtok=0.028,
     )
-    return OpenAITeacher(endpoint, budget=Budget([Limit("teacher.budget_usd", 1e6, in_usd=True)]))
+    inner = OpenAITeacher(endpoint, budget=Budget([Limit("teacher.budget_usd", 1e6, in_usd=True)]))
+    store = ReplyStore(load.folder / "cache", on_trouble=sys.exit)
+    return ReplayingTeacher(inner, endpoint, store, run_seed=0)
 
 
 async def run(load: Load) -> int:
@@ -83,12 +89,17 @@ async def run(load: Load) -> int:
     directory = RunDirectory(load.folder / "run")
     directory.lock()
     log = EventLog(directory.events_path)
-    stage = Stage("generate", list_items, get_id, work, TASKS, REJECTED, load.in_flight)
+    stage = Stage("generate", list_items, get_id, follow_items(work, get_id, log), TASKS, REJECTED, load.in_flight)
     summary = await run_stage(stage, directory, LocalEngine(), log, shard_bytes=256_000_000)
     log.close()
     await teacher.close()
     directory.unlock()
     return summary.accepted
+
+
+def count_kept(load: Load) -> int:
+    """Replies in the cache, by its own count."""
+    return measure_store(load.folder / "cache").replies
 
 
 def count_lines(load: Load) -> int:
@@ -103,7 +114,7 @@ def main() -> None:
     load = read_load()
     started = begin()
     accepted = asyncio.run(run(load))
-    assert accepted == count_lines(load)
+    assert accepted == count_lines(load) == count_kept(load)
     report(load, started, results=accepted)
 
 

@@ -1,9 +1,9 @@
 """Replies on disk, by key: one SQLite file in write-ahead mode, for any number of coroutines and processes.
 
-Only this file touches it, from one thread of its own. What arrives while a transaction is under way goes into the next
-one together; `put` comes back when it is written, so a reply that was used is known after a crash. An entry that cannot
-be read is a miss. Where the file as a whole cannot be used (damaged, disk full, no permission), the store says so once
-and is off from there on: a cache must never end a run. Prompts are not kept, only digests of them.
+Only this file touches it, from one thread of its own. What arrives while that is at work, to be found or to be kept,
+goes there together next; `put` comes back when it is written, so a reply that was used is known after a crash. An entry
+that cannot be read is a miss. Where the file as a whole cannot be used (damaged, disk full, no permission), the store
+says so once and is off from there on: a cache must never end a run. Prompts are not kept, only digests of them.
 
 WAL needs a file system that one machine has to itself: machines that share a folder need a `cache_dir` each.
 """
@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import itertools
 import sqlite3
 import zlib
 from collections.abc import Callable
@@ -28,6 +30,8 @@ from terminal_task_gen.teacher import Reply
 FILE_NAME = "replies-1.sqlite"
 """The number is the format's; another format is another file."""
 _BUSY_TIMEOUT_SEC = 30.0
+_MAX_ROWS = 400
+"""In one statement; SQLite before 3.32 takes 999 values."""
 Found = TypeVar("Found")
 _SCHEMA = "CREATE TABLE IF NOT EXISTS replies (key BLOB PRIMARY KEY, reply BLOB NOT NULL) WITHOUT ROWID"
 
@@ -40,6 +44,16 @@ class StoreSize:
     size_bytes: int
 
 
+@dataclass(frozen=True)
+class _Errand:
+    """One thing that a coroutine waits for: a reply to be found, or to be kept."""
+
+    key: bytes
+    packed: bytes | None
+    """None: to be found."""
+    done: asyncio.Future[Reply | None]
+
+
 class ReplyStore:
     """Opened at its first use. `on_trouble` is told once, when the store turns itself off."""
 
@@ -48,27 +62,47 @@ class ReplyStore:
         self._on_trouble = on_trouble
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reply-store")
         self._connection: sqlite3.Connection | None = None
-        self._waiting: list[tuple[bytes, Reply]] = []
-        self._writing = asyncio.Lock()
+        self._waiting: list[_Errand] = []
+        self._running: asyncio.Task[None] | None = None
         self._is_off = False
 
     async def get(self, key: bytes) -> Reply | None:
-        return await self._run(lambda: self._read(key))
+        return await self._send(key, None)
 
     async def put(self, key: bytes, reply: Reply) -> None:
         """The first reply to a key stays."""
-        self._waiting.append((key, reply))
-        async with self._writing:
-            batch, self._waiting = self._waiting, []
-            if batch:
-                await self._run(lambda: self._write(batch))
+        await self._send(key, zlib.compress(reply.model_dump_json().encode(), 1))
 
     async def close(self) -> None:
-        """Idempotent."""
+        """Idempotent. What is under way is finished first, also for those who no longer wait for it."""
+        if self._running is not None:
+            await self._running
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
         self._thread.shutdown()
+
+    async def _send(self, key: bytes, packed: bytes | None) -> Reply | None:
+        if self._is_off:
+            return None
+        errand = _Errand(key, packed, asyncio.get_running_loop().create_future())
+        self._waiting.append(errand)
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run_errands())
+        return await errand.done
+
+    async def _run_errands(self) -> None:
+        """All that wait go to the thread together: a trip for each would cost more than the work."""
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                found = await self._run(functools.partial(self._serve, batch)) or {}
+            except Exception as error:  # noqa: BLE001 - raised where the errand is waited for
+                for errand in _list_awaited(batch):
+                    errand.done.set_exception(error)
+            else:
+                for errand in _list_awaited(batch):
+                    errand.done.set_result(found.get(errand.key) if errand.packed is None else None)
 
     async def _run(self, work: Callable[[], Found]) -> Found | None:
         if self._is_off:
@@ -93,22 +127,39 @@ class ReplyStore:
             self._connection.execute(_SCHEMA)
         return self._connection
 
-    def _read(self, key: bytes) -> Reply | None:
-        found = self._open().execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
-        if found is None:
-            return None
-        try:
-            # The compressed form carries a checksum.
-            return Reply.model_validate_json(zlib.decompress(found[0]))
-        except (zlib.error, ValidationError, TypeError):
-            with self._open() as connection:
-                connection.execute("DELETE FROM replies WHERE key = ?", (key,))
-            return None
+    def _serve(self, batch: list[_Errand]) -> dict[bytes, Reply]:
+        """The replies found, by key. One statement for many rows: each gives way to the event loop's thread."""
+        asked = [errand.key for errand in batch if errand.packed is None]
+        kept = [(errand.key, errand.packed) for errand in batch if errand.packed is not None]
+        for start in range(0, len(kept), _MAX_ROWS):
+            self._write(kept[start : start + _MAX_ROWS])
+        found: dict[bytes, Reply] = {}
+        for start in range(0, len(asked), _MAX_ROWS):
+            found |= self._read(asked[start : start + _MAX_ROWS])
+        return found
 
-    def _write(self, batch: list[tuple[bytes, Reply]]) -> None:
-        rows = [(key, zlib.compress(reply.model_dump_json().encode(), 1)) for key, reply in batch]
+    def _read(self, keys: list[bytes]) -> dict[bytes, Reply]:
+        marks = ",".join("?" * len(keys))
+        rows = self._open().execute(f"SELECT key, reply FROM replies WHERE key IN ({marks})", keys).fetchall()
+        found: dict[bytes, Reply] = {}
+        for key, packed in rows:
+            try:
+                # The compressed form carries a checksum.
+                found[key] = Reply.model_validate_json(zlib.decompress(packed))
+            except (zlib.error, ValidationError, TypeError):
+                with self._open() as connection:
+                    connection.execute("DELETE FROM replies WHERE key = ?", (key,))
+        return found
+
+    def _write(self, rows: list[tuple[bytes, bytes]]) -> None:
+        marks = ",".join(["(?,?)"] * len(rows))
         with self._open() as connection:
-            connection.executemany("INSERT OR IGNORE INTO replies VALUES (?, ?)", rows)
+            connection.execute(f"INSERT OR IGNORE INTO replies VALUES {marks}", list(itertools.chain(*rows)))
+
+
+def _list_awaited(batch: list[_Errand]) -> list[_Errand]:
+    """Without those whose coroutine was cancelled."""
+    return [errand for errand in batch if not errand.done.done()]
 
 
 def list_files(folder: Path) -> list[Path]:

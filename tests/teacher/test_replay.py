@@ -16,6 +16,7 @@ import pytest
 from terminal_task_gen.config import EndpointConfig
 from terminal_task_gen.errors import TeacherError
 from terminal_task_gen.events import Event, RepliesReplayed
+from terminal_task_gen.records import Usage
 from terminal_task_gen.teacher import Reply
 from terminal_task_gen.teacher.replay import ReplayingTeacher, follow_items
 from terminal_task_gen.teacher.reply_store import FILE_NAME, ReplyStore, measure_store
@@ -127,6 +128,23 @@ async def test_what_was_not_spent_is_told_per_item(bench: Bench, tmp_path: Path)
             await asyncio.gather(*(followed(f"item-{n}") for n in range(8)))
     told = {event.item_id: event.usage.calls for event in events if isinstance(event, RepliesReplayed)}
     assert told == {f"item-{n}": 1 for n in range(8)}
+
+
+async def test_who_no_longer_waits_takes_nobody_along(tmp_path: Path) -> None:
+    """More at once than one statement takes; every third coroutine is cancelled while its reply is on its way."""
+    notices: list[str] = []
+    store = ReplyStore(tmp_path, on_trouble=notices.append)
+    reply = Reply(content="kept", usage=Usage(calls=1), model="m")
+    keys = [n.to_bytes(4, "big") for n in range(1200)]
+    writers = [asyncio.create_task(store.put(key, reply)) for key in keys]
+    await asyncio.sleep(0)
+    for writer in writers[::3]:
+        writer.cancel()
+    await asyncio.gather(*writers, return_exceptions=True)
+    found = await asyncio.gather(*(store.get(key) for key in [*keys, b"unknown"]))
+    await store.close()
+    assert found == [reply] * len(keys) + [None]
+    assert (measure_store(tmp_path).replies, notices) == (len(keys), [])
 
 
 async def test_a_torn_entry_is_a_miss_and_is_mended(bench: Bench, tmp_path: Path) -> None:

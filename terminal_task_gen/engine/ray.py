@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from types import TracebackType
@@ -35,8 +36,16 @@ MAX_ACTORS = 4
 """On one node; one that keeps dying is left out."""
 WATCH_EVERY_SEC = 2.0
 """How often nodes that have joined are looked for."""
+KNOCK_SEC = 10.0
 PATIENCE_SEC = 30.0
 """How long an empty cluster is waited for."""
+
+
+def _knock(where: str) -> None:
+    """Raises OSError at once where nobody listens at HOST:PORT; Ray itself would try again for minutes."""
+    host, _, port = where.rpartition(":")
+    if host and "/" not in host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=KNOCK_SEC).close()
 
 
 class RayEngine:
@@ -46,8 +55,9 @@ class RayEngine:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         where = address or os.environ.get("RAY_ADDRESS") or "auto"
         try:
+            _knock(where)
             ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
-        except (ConnectionError, RayError, RuntimeError, ValueError) as error:
+        except (OSError, RayError, RuntimeError, ValueError) as error:
             raise UsageError(
                 f"no Ray cluster answers at {where}: {str(error).splitlines()[0]}; start one (ray start --head, and "
                 "ray start --address=HOST:6379 on the other nodes) or give --address"

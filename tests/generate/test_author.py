@@ -185,6 +185,7 @@ async def test_a_good_reply_becomes_a_task(tmp_path: Path) -> None:
         "mode": "skill",
         "index": 4,
         "seed_id": None,
+        "skills": ("Add up amounts",),
         "axes": {"scenario": "", "artifact": "", "constraint": "", "check": ""},
         "dataset": None,
         "dataset_row": None,

@@ -30,7 +30,7 @@ from terminal_task_gen.sandbox.governor import wait_until_ready
 from terminal_task_gen.task import GateResult, Lineage, Rejection, Request, Task, task_id
 from terminal_task_gen.verifier.bench import TestBench
 
-ADAPTER_VERSION = "adapt-1"
+ADAPTER_VERSION = "adapt-2"
 """Changes with the contracts and the suites; in every lineage, as the author's prompt version is."""
 _GATES = GateConfig(flake_proofs=0)
 """The suites are ours and the same for every row: proving each again against clocks and order would only cost."""

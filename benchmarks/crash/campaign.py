@@ -42,6 +42,8 @@ NAME = "crash"
 STARTS = 12
 """More than this without an end is an error."""
 KINDS = ("driver", "worker", "endpoint", "disk", "clock")
+STAGES = ("generate", "rollout", "filter")
+PLACES = ("the start", *STAGES, "the end")
 KEPT_CAUSES = ("teacher_unavailable", "sandbox_failed")
 
 
@@ -109,6 +111,7 @@ def start(bench: Bench, name: str, log: Any) -> subprocess.Popen[bytes]:
         "generate.count": 6,
         "generate.parallel": 3,
         "rollout.parallel": 2,
+        "rollout.patience_sec": 30,
         "sandbox.warm": 0,
         "filter.workers": 2,
         "teacher.author.max_retries": 3,
@@ -133,20 +136,44 @@ def run_undisturbed(bench: Bench) -> tuple[Outcome, float]:
     return read_outcome(bench.folder / "calm" / NAME), time.monotonic() - begun
 
 
-def run_disturbed(bench: Bench, name: str, schedule: list[tuple[float, str]], rng: random.Random) -> None:
-    """One round: the schedule (seconds after the last thing, what), then on to the end."""
+@dataclass(frozen=True)
+class Blow:
+    """What is done to a run, and when: so long after the stage began, or after the blow before it."""
+
+    stage: str
+    wait_sec: float
+    kind: str
+
+
+def draw_schedule(kinds: list[str], number: int, calm_sec: float, rng: random.Random) -> list[Blow]:
+    """Every kind and every stage in turn, and others with them, so that few rounds cover all."""
+    count = rng.randint(2, 5)
+    chosen = [kinds[number % len(kinds)], *rng.choices(kinds, k=count - 1)]
+    stages = [STAGES[number // len(kinds) % len(STAGES)], *rng.choices(STAGES, k=count - 1)]
+    rng.shuffle(chosen)
+    stages.sort(key=STAGES.index)
+    return [
+        Blow(stage, rng.uniform(0.0, calm_sec / 3 / stages.count(stage)), kind)
+        for stage, kind in zip(stages, chosen, strict=True)
+    ]
+
+
+def run_disturbed(bench: Bench, name: str, schedule: list[Blow], rng: random.Random) -> None:
+    """One round: all blows of the schedule, then on to the end."""
     run = bench.folder / name / NAME
     left = list(schedule)
     with (bench.folder / "log").open("ab") as log:
         for _ in range(STARTS + len(schedule)):
             process = start(bench, name, log)
             while left and process.poll() is None:
-                wait_sec, kind = left.pop(0)
+                blow = left.pop(0)
+                while PLACES.index(find_stage(run)) < PLACES.index(blow.stage) and process.poll() is None:
+                    time.sleep(0.02)
                 with suppress(subprocess.TimeoutExpired):
-                    process.wait(wait_sec)
+                    process.wait(blow.wait_sec)
                 if process.poll() is None:
-                    strike(bench, kind, process, rng)
-                    bench.dealt[f"{kind} in {find_stage(run)}"] += 1
+                    bench.dealt[f"{blow.kind} in {find_stage(run)}"] += 1
+                    strike(bench, blow.kind, process, rng)
             code = process.wait()
             bench.exits[code] += 1
             if code == 0 and not left:
@@ -288,7 +315,7 @@ def find_differences(calm: Outcome, found: Outcome) -> list[str]:
     return differences
 
 
-def run_campaign(folder: Path, *, rounds: int, seed: int, minutes: float) -> dict[str, Any]:
+def run_campaign(folder: Path, *, first: int, rounds: int, seed: int, minutes: float) -> dict[str, Any]:
     """What happened; `differences` must be empty. `folder` is on a disk that may be filled."""
     kinds = [kind for kind in KINDS if kind != "clock" or FAKETIME is not None]
     bench = Bench(folder, Endpoint(), folder / "clock")
@@ -299,14 +326,12 @@ def run_campaign(folder: Path, *, rounds: int, seed: int, minutes: float) -> dic
     done = 0
     try:
         calm, seconds = run_undisturbed(bench)
-        for number in range(rounds):
+        for number in range(first, first + rounds):
             if time.monotonic() - begun > 60 * minutes:
                 break
             rng = random.Random(f"{seed} {number}")
-            # Every kind in turn, and others with it, so that few rounds cover all.
-            chosen = [kinds[number % len(kinds)], *rng.choices(kinds, k=rng.randint(1, 4))]
-            rng.shuffle(chosen)
-            schedule = [(rng.uniform(0.0, 1.2 * seconds / len(chosen)), kind) for kind in chosen]
+            schedule = draw_schedule(kinds, number, seconds, rng)
+            chosen = [f"{blow.kind} in {blow.stage}" for blow in schedule]
             name = f"round-{number}"
             run_disturbed(bench, name, schedule, rng)
             found = find_differences(calm, read_outcome(folder / name / NAME))
@@ -314,7 +339,7 @@ def run_campaign(folder: Path, *, rounds: int, seed: int, minutes: float) -> dic
             done += 1
             if not found:
                 subprocess.run(["rm", "-rf", str(folder / name)], check=True)
-            print(f"{name}: {' '.join(chosen)}: {'; '.join(found) or 'the same'}", file=sys.stderr, flush=True)
+            print(f"{name}: {', '.join(chosen)}: {'; '.join(found) or 'the same'}", file=sys.stderr, flush=True)
     finally:
         bench.endpoint.kill()
     return {
@@ -340,6 +365,7 @@ def run_on_small_disk(arguments: list[str]) -> subprocess.CompletedProcess[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="number of the first round: a campaign in several pieces")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=1e9, help="start no round after this")
     parser.add_argument("--folder", type=Path, help="(set by the program itself)")
@@ -348,7 +374,9 @@ def main() -> int:
         result = run_on_small_disk(sys.argv[1:])
         print(result.stdout, end="")
         return result.returncode
-    report = run_campaign(chosen.folder, rounds=chosen.rounds, seed=chosen.seed, minutes=chosen.minutes)
+    report = run_campaign(
+        chosen.folder, first=chosen.first, rounds=chosen.rounds, seed=chosen.seed, minutes=chosen.minutes
+    )
     print(json.dumps(report))
     return 1 if report["differences"] else 0
 

@@ -60,6 +60,9 @@ class RolloutConfig(Record):
     """None: the task's own agent_timeout_sec."""
     wait: Literal["prompt", "duration"] = "prompt"
     """`prompt`: a step ends when the shell is back at its prompt and quiet, at the latest when its duration is over."""
+    patience_sec: float = Field(default=0.0, ge=0.0, le=60.0)
+    """With `prompt`, commands are waited for at least so long, whatever duration the actor gave: screens then do not
+    depend on how busy the machine is. 0: the duration alone, as Terminus 2 does."""
     columns: int = Field(default=160, ge=40)
     rows: int = Field(default=40, ge=10)
     max_observation_bytes: int = Field(default=10_000, ge=1_000)

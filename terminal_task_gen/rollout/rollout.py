@@ -144,7 +144,9 @@ class Roller:
 
     def _get_terminal_options(self) -> TerminalOptions:
         config = self._rollout
-        return TerminalOptions(columns=config.columns, rows=config.rows, wait=config.wait)
+        return TerminalOptions(
+            columns=config.columns, rows=config.rows, wait=config.wait, patience_sec=config.patience_sec
+        )
 
     def _get_budget(self, task: Task) -> Budget:
         config = self._rollout

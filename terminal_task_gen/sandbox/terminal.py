@@ -12,7 +12,7 @@ How long a step waits (`send`), with `wait="prompt"`:
   then the model waits for something that we cannot see.
 - any other program in front (editor, REPL, nested shell): the duration.
 With `wait="duration"` it is always the duration. It is at least MIN_WAIT_SEC, which is what Terminus 2's own steps take
-under Harbor, and at most 60 s.
+under Harbor, and at most 60 s. Commands that end at the prompt get `patience_sec` where their duration is shorter.
 
 Failure: SandboxError when the sandbox died, from the call that finds it and from every later one; when only the session
 ended (`exit`, tmux killed), `alive` turns False and calls do nothing.
@@ -64,6 +64,8 @@ class TerminalOptions:
     wait: Literal["prompt", "duration"] = "prompt"
     quiet_sec: float = 0.03
     """How long nothing must be printed after the prompt."""
+    patience_sec: float = 0.0
+    """Commands typed at the prompt are waited for at least so long, however short their duration. Only for `prompt`."""
     max_recording_bytes: int = 50_000_000
 
 
@@ -77,6 +79,9 @@ class _Step:
     at_prompt: bool
     sent_at: float
     deadline: float
+    """When the duration is over."""
+    latest: float
+    """When commands that have not come back to the prompt are no longer waited for; the deadline, or later."""
 
 
 class Terminal:
@@ -175,7 +180,10 @@ class Terminal:
         marks = self._feed.marks
         keys = encode_keystrokes(keystrokes, _PANE, at_prompt=marks.state == "prompt")
         before = marks.prompts if keys.lines else self._prompts_seen
-        return _Step(keys, before, marks.jobs, marks.state == "prompt", now, now + wait_sec)
+        at_prompt = marks.state == "prompt"
+        is_awaited = at_prompt and keys.expected_prompts > 0 and self._options.wait == "prompt"
+        latest = now + (max(wait_sec, self._options.patience_sec) if is_awaited else wait_sec)
+        return _Step(keys, before, marks.jobs, at_prompt, now, now + wait_sec, latest)
 
     async def _type(self, step: _Step) -> None:
         """At the prompt line by line, the next when the shell reads again; else, or once it keeps us waiting, at once.
@@ -184,7 +192,8 @@ class Terminal:
         a here-document would stand on the screen twice, now and then.
         """
         loop = asyncio.get_running_loop()
-        patience_until = loop.time() + PACE_PATIENCE_SEC
+        patience_sec = max(PACE_PATIENCE_SEC, self._options.patience_sec)
+        patience_until = loop.time() + patience_sec
         lines = step.keys.lines
         for number, line in enumerate(lines, start=1):
             await self._feed.client.request(*line)
@@ -194,18 +203,18 @@ class Terminal:
                 if not await self._feed.wait_activity(patience_until):
                     break
             else:
-                patience_until = max(patience_until, loop.time() + PACE_PATIENCE_SEC)
+                patience_until = max(patience_until, loop.time() + patience_sec)
 
     async def _wait(self, step: _Step) -> None:
         loop = asyncio.get_running_loop()
-        while not self._feed.client.ended and loop.time() < step.deadline:
-            due = min(step.deadline, self._get_due(step))
+        while not self._feed.client.ended and loop.time() < step.latest:
+            due = min(step.latest, self._get_due(step))
             if due > loop.time() and await self._feed.wait_activity(due):
                 continue
             if self._feed.marks.state != "lost" or self._feed.paused:
                 return
             await self._feed.ask_shell()
-            if self._feed.marks.state == "lost" and not await self._feed.wait_activity(step.deadline):
+            if self._feed.marks.state == "lost" and not await self._feed.wait_activity(step.latest):
                 return
 
     def _get_due(self, step: _Step) -> float:
@@ -220,7 +229,7 @@ class Terminal:
         drawn = marks.prompts - step.prompts_before
         typed_only = bool(step.keys.lines) and not step.keys.expected_prompts and step.at_prompt
         if marks.state != "prompt" or not (drawn or typed_only):
-            return step.deadline
+            return step.latest
         all_consumed = 0 < step.keys.expected_prompts <= drawn
         return quiet_since + (self._options.quiet_sec if all_consumed else SETTLE_SEC)
 

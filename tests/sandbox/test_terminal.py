@@ -97,6 +97,17 @@ async def test_a_slow_command_is_cut_by_its_duration_and_seen_later(terminal: Te
     assert time.monotonic() - began < FAST_SEC
 
 
+async def test_patience_outlasts_a_short_duration_but_not_the_prompt(open_terminal: OpenTerminal) -> None:
+    terminal = await open_terminal(TerminalOptions(patience_sec=20.0))
+    began = time.monotonic()
+    seen = await run(terminal, "sleep 1.5; echo late\n", 0.1)
+    assert get_rows(seen)[-2:] == ["late", PROMPT]
+    assert 1.5 <= time.monotonic() - began < FAST_SEC
+    began = time.monotonic()
+    await run(terminal, "{ sleep 30; echo up; } &\n", 0.5)
+    assert time.monotonic() - began < FAST_SEC
+
+
 async def test_a_poll_at_the_prompt_waits(terminal: Terminal) -> None:
     await run(terminal, "(sleep 0.6; echo from behind) & disown\n", 0.1)
     began = time.monotonic()

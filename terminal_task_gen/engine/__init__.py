@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from terminal_task_gen.events import Listener, StageFinished
+from terminal_task_gen.ledger import Ledger
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -45,6 +46,11 @@ class Engine(Protocol):
     @property
     def draining(self) -> bool:
         """`drain()` was called."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where this process books what its calls cost; an engine of many processes keeps `elsewhere` up to date."""
         ...
 
 

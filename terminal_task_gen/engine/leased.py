@@ -11,6 +11,7 @@ from terminal_task_gen.engine import Errand, Item, Result
 from terminal_task_gen.engine.leases import Order, Report
 from terminal_task_gen.engine.local import run_crew
 from terminal_task_gen.events import Event, TurnFinished
+from terminal_task_gen.ledger import Ledger
 
 REPORT_EVERY_SEC = 0.2
 """How long an exchange waits for something to tell."""
@@ -21,6 +22,7 @@ class LeasedEngine:
 
     def __init__(self) -> None:
         self._draining = False
+        self.ledger = Ledger()
         self._dealt: deque[str] = deque()
         self._order = Order()
         self._round = -1
@@ -103,6 +105,7 @@ class LeasedEngine:
         """Take an order, and say what is new; waits a little where nothing is."""
         self._dealt.extend(order.keys)
         self._order = order
+        self.ledger.elsewhere = order.elsewhere
         if order.drain:
             self._draining = True
         async with self._ordered:
@@ -124,6 +127,7 @@ class LeasedEngine:
             met=self._met,
             room=max(0, self._capacity - self._running - len(self._dealt)),
             events=tuple(events),
+            spent=dict(self.ledger.own),
             draining=self._draining,
             has_ended=ended.has_ended,
             result=ended.result,

@@ -20,6 +20,7 @@ from terminal_task_gen.events import (
     StageFinished,
     StageStarted,
 )
+from terminal_task_gen.ledger import Book, Spent, add_books, subtract_book
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Order:
     """So many rounds are closed: nothing more of them will be dealt."""
     met: int = 0
     """Of so many rounds everything is on disk."""
+    elsewhere: Book = field(default_factory=dict)
+    """What the other workers have spent since this one came; what they had before is in the shards that it reads."""
     drain: bool = False
 
 
@@ -48,6 +51,8 @@ class Report:
     room: int = 0
     """How many more keys it can use."""
     events: tuple[Event, ...] = ()
+    spent: Book = field(default_factory=dict)
+    """By this worker, in all."""
     draining: bool = False
     has_ended: bool = False
     result: object = None
@@ -60,6 +65,9 @@ class _Hand:
 
     round: int = -1
     leased: dict[str, None] = field(default_factory=dict)
+    spent: Book = field(default_factory=dict)
+    spent_before: Book = field(default_factory=dict)
+    """By everybody, before this worker came."""
     met: int = 0
     drains: bool = False
 
@@ -87,6 +95,7 @@ class Dealer:
         """Round → workers that were dealt something in it."""
         self._tallies: list[_Tally] = []
         self._told: set[str] = set()
+        self._spent_by_gone: Book = {}
         self.is_draining = False
 
     @property
@@ -113,7 +122,7 @@ class Dealer:
         )
 
     def welcome(self, worker: str) -> None:
-        self._hands[worker] = _Hand()
+        self._hands[worker] = _Hand(spent_before=self._count_spent())
 
     def take_report(self, worker: str, report: Report) -> None:
         hand = self._hands[worker]
@@ -128,6 +137,7 @@ class Dealer:
         for key in report.finished:
             hand.leased.pop(key, None)
         hand.met = max(hand.met, report.met)
+        hand.spent = report.spent
         hand.drains = report.draining
         self.is_draining |= report.draining
 
@@ -140,11 +150,15 @@ class Dealer:
             hand.leased.update(dict.fromkeys(keys))
             if keys:
                 self._helped[self._round].add(worker)
-        return Order(tuple(keys), closed=self.closed, met=self._count_met(), drain=self.is_draining)
+        elsewhere = subtract_book(subtract_book(self._count_spent(), hand.spent), hand.spent_before)
+        return Order(
+            tuple(keys), closed=self.closed, met=self._count_met(), elsewhere=elsewhere, drain=self.is_draining
+        )
 
     def lose(self, worker: str, done: Iterable[str]) -> int:
         """The worker is gone: what it had is dealt again, but for what is done. How many keys that is."""
         hand = self._hands.pop(worker)
+        self._spent_by_gone = add_books([self._spent_by_gone, hand.spent])
         again = [key for key in hand.leased if key not in set(done)]
         self._pending.extendleft(reversed(again))
         return len(again)
@@ -152,6 +166,9 @@ class Dealer:
     def dismiss(self, worker: str) -> None:
         """The worker has ended by itself."""
         self.lose(worker, ())
+
+    def _count_spent(self) -> dict[str, Spent]:
+        return add_books([self._spent_by_gone, *(hand.spent for hand in self._hands.values())])
 
     def _find_share(self) -> int:
         """What one worker may have at most: towards the end nobody sits on keys that another could work on."""

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Generic
 
 from terminal_task_gen.engine import Item, Result
+from terminal_task_gen.ledger import Ledger
 
 
 class LocalEngine:
@@ -15,6 +16,7 @@ class LocalEngine:
 
     def __init__(self) -> None:
         self._draining = False
+        self.ledger = Ledger()
 
     @property
     def draining(self) -> bool:

@@ -63,6 +63,7 @@ class RayEngine:
                 "ray start --address=HOST:6379 on the other nodes) or give --address"
             ) from error
         self._local = LocalEngine()
+        self.ledger = self._local.ledger
 
     @property
     def draining(self) -> bool:

@@ -160,6 +160,8 @@ async def open_teacher(run: OpenRun, endpoint: EndpointConfig, *, field: str, st
 
     budget = Budget(
         list_limits(run.config, run.directory, endpoint, field=field, stage=stage, partition=run.partition),
+        role=field,
+        ledger=run.engine.ledger,
         on_spent=stop,
     )
     client: Teacher = load_class(TEACHERS, "openai")(endpoint, listener=run.listener, field=field, budget=budget)

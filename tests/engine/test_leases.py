@@ -15,18 +15,24 @@ from terminal_task_gen.engine.leased import LeasedEngine
 from terminal_task_gen.engine.leases import Dealer, Order, Report
 from terminal_task_gen.errors import Cause
 from terminal_task_gen.events import Event, ItemFinished, Listener, Notice, StageFinished, StageStarted
+from terminal_task_gen.ledger import Spent
+from terminal_task_gen.records import Usage
 from terminal_task_gen.run_lock import Writer
 from terminal_task_gen.stage import Stage, run_stage
 from terminal_task_gen.store import FAILED, TRAJECTORIES, RunDirectory
 from terminal_task_gen.task import Rejection
+from terminal_task_gen.teacher.budget import Budget, Limit
 
+PARALLEL = 3
 ITEMS = [f"item-{number}" for number in range(40)]
 
 
 class Machine:
     """A worker of its own, in this process; `pull_plug` is what kill -9 is to a real one."""
 
-    def __init__(self, name: str, folder: Path, dealer: Dealer, *, rounds: int, seconds: float) -> None:
+    def __init__(
+        self, name: str, folder: Path, dealer: Dealer, *, rounds: int, seconds: float, limit: Limit | None = None
+    ) -> None:
         self.name = name
         self.done: list[str] = []
         self._dealer = dealer
@@ -34,6 +40,8 @@ class Machine:
         self._rounds = rounds
         self._seconds = seconds
         self.engine = LeasedEngine()
+        limits = [] if limit is None else [limit]
+        self._budget = Budget(limits, ledger=self.engine.ledger, on_spent=lambda text: self.engine.drain())
         self._tasks = [asyncio.create_task(self.engine.run(name, self._do_errand)), asyncio.create_task(self._talk())]
         dealer.welcome(name)
 
@@ -51,13 +59,15 @@ class Machine:
         self._directory.lock()
         for number in range(self._rounds):
             items = [f"{number}-{item}" for item in ITEMS]
-            stage: Stage[str] = Stage("rollout", partial(list, items), str, self._work, TRAJECTORIES, FAILED, 3)
+            stage: Stage[str] = Stage("rollout", partial(list, items), str, self._work, TRAJECTORIES, FAILED, PARALLEL)
             await run_stage(stage, self._directory, engine, listener, shard_bytes=2000)
         self._directory.unlock()
         return worker
 
     async def _work(self, item: str) -> Rejection:
         await asyncio.sleep(self._seconds)
+        self._budget.charge(Usage(calls=1, prompt_tokens=8, completion_tokens=2))
+        self._budget.explain_end()
         self.done.append(item)
         return Rejection(id=item, stage="rollout", cause=Cause.MERIT, reason="r", evidence="e", domain="d")
 
@@ -121,6 +131,34 @@ async def test_draining_one_drains_all_and_what_is_left_is_owed(tmp_path: Path) 
     assert summary.interrupted
     assert 0 < len(read_ids(tmp_path)) < len(ITEMS)
     assert summary.owed == len(ITEMS) - len(read_ids(tmp_path))
+
+
+async def test_a_budget_is_that_of_all_workers_together(tmp_path: Path) -> None:
+    dealer = Dealer(lambda event: None)
+    machines = [
+        Machine(f"ray{n}", tmp_path, dealer, rounds=1, seconds=0.05, limit=Limit("teacher.budget_tokens", 100))
+        for n in range(3)
+    ]
+    for machine in machines:
+        await machine.wait()
+    spent = sum(machine.engine.ledger.own["teacher.author"].tokens for machine in machines)
+    assert spent == 10 * len(read_ids(tmp_path))
+    under_way = 10 * 3 * PARALLEL
+    assert 100 <= spent <= 100 + 2 * under_way < 10 * len(ITEMS)
+    assert dealer.finish().owed == len(ITEMS) - len(read_ids(tmp_path))
+
+
+def test_a_worker_hears_what_others_spent_since_it_came_also_those_that_are_lost() -> None:
+    dealer = Dealer(lambda event: None)
+    bring(dealer, "a")
+    dealer.take_report("a", Report(spent={"teacher.author": Spent(100, 1.0)}))
+    bring(dealer, "b")
+    assert dealer.give_order("b", 0).elsewhere == {"teacher.author": Spent()}
+    dealer.take_report("a", Report(spent={"teacher.author": Spent(130, 1.5), "teacher.actor": Spent(5)}))
+    dealer.take_report("b", Report(spent={"teacher.author": Spent(7)}))
+    assert dealer.give_order("b", 0).elsewhere == {"teacher.author": Spent(30, 0.5), "teacher.actor": Spent(5)}
+    dealer.lose("a", ())
+    assert dealer.give_order("b", 0).elsewhere == {"teacher.author": Spent(30, 0.5), "teacher.actor": Spent(5)}
 
 
 def bring(dealer: Dealer, worker: str, *keys: str) -> None:

@@ -20,6 +20,7 @@ RECORDS = {
     "seeds",
     "events",
     "harmless",
+    "ledger",
     "places",
     "resources",
     "row_files",

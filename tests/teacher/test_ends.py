@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from terminal_task_gen.errors import TeacherError, TeacherRefusedError, UsageError
+from terminal_task_gen.ledger import Ledger, Spent
 from terminal_task_gen.records import Usage
 from terminal_task_gen.teacher.budget import Budget, Limit
 from tests.teacher.bench import ASK, Bench, Respond, completion, drop, give, hang, refuse, trickle
@@ -89,6 +90,18 @@ async def test_replies_that_cannot_be_used_are_on_the_bill_too(bench: Bench) -> 
     with pytest.raises(TeacherError, match=r"budget_spent: teacher.author.budget_usd is spent: 0\.01 of 0\.01 USD"):
         await teacher.complete(ASK)
     assert len(bench.endpoint.arrivals) == 3
+
+
+def test_roles_share_the_budget_of_the_run_and_have_their_own_beside_it() -> None:
+    ledger = Ledger()
+    ledger.charge("teacher.author", Usage(prompt_tokens=500))
+    first = Budget([Limit("teacher.budget_tokens", 1000, used=700)], role="teacher.actors.0", ledger=ledger)
+    own = [Limit("teacher.budget_tokens", 1000, used=700), Limit("teacher.actors.1.budget_tokens", 200)]
+    second = Budget(own, role="teacher.actors.1", ledger=ledger)
+    first.charge(Usage(prompt_tokens=150, completion_tokens=100))
+    assert (first.explain_end(), second.explain_end()) == (None, None), "what the ledger held before is in `used`"
+    ledger.elsewhere = {"teacher.actors.0": Spent(50)}
+    assert first.explain_end() == second.explain_end() == "teacher.budget_tokens is spent: 1,000 of 1,000 tokens"
 
 
 def test_a_budget_without_limits_never_ends() -> None:

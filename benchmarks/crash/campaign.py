@@ -9,98 +9,37 @@ parse, and the corpus must be that of the undisturbed run, byte for byte once it
     python -m benchmarks.crash.campaign --rounds 200
 
 The disk is a tmpfs in a mount namespace (bwrap), so nothing needs root; the clock is libfaketime's and is left alone
-where that is not installed. Docker engines are killed by benchmarks/soak.
+where that is not installed. With --docker (which does need root) sandboxes are containers of an engine of the
+campaign's own, and that is killed, too, with its containerd and shims, or one of its containers.
 """
 
 from __future__ import annotations
 
 import argparse
-import errno
-import hashlib
 import json
-import os
 import random
-import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from benchmarks.crash.blows import REPOSITORY, Bench, Endpoint, make_environ, strike
+from benchmarks.crash.outcome import Outcome, find_differences, read_outcome
+from benchmarks.rollout.engine import open_engine
+
 DISK_BYTES = 64_000_000
-FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
 NAME = "crash"
 STARTS = 12
 """More than this without an end is an error."""
-KINDS = ("driver", "worker", "endpoint", "disk", "clock")
 STAGES = ("generate", "rollout", "filter")
 PLACES = ("the start", *STAGES, "the end")
-KEPT_CAUSES = ("teacher_unavailable", "sandbox_failed")
-
-
-@dataclass
-class Endpoint:
-    """The scripted teacher as a process, which may be killed and comes back at the same address."""
-
-    port: int = 0
-    process: subprocess.Popen[str] | None = None
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "terminal_task_gen", "teacher", "serve", "--port", str(self.port)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=make_environ())
-        assert self.process.stdout is not None
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", self.process.stdout.readline())
-        assert found, "the scripted teacher did not start"
-        self.port = int(found[1])
-
-    def kill(self) -> None:
-        assert self.process is not None and self.process.stdout is not None
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-
-@dataclass
-class Bench:
-    """Where a campaign works."""
-
-    folder: Path
-    endpoint: Endpoint
-    clock: Path
-    """File that libfaketime reads the offset from."""
-    dealt: Counter[str] = field(default_factory=Counter)
-    exits: Counter[int] = field(default_factory=Counter)
-
-    def set_clock(self, offset: str) -> None:
-        temporary = self.clock.with_suffix(".tmp")
-        temporary.write_text(offset + "\n")
-        temporary.replace(self.clock)
-
-
-def make_environ(clock: Path | None = None) -> dict[str, str]:
-    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "160", "PYTHONUNBUFFERED": "1"}
-    if clock is not None and FAKETIME is not None:
-        environ |= {
-            "LD_PRELOAD": str(FAKETIME),
-            "FAKETIME_TIMESTAMP_FILE": str(clock),
-            "FAKETIME_NO_CACHE": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-    return environ
+IMAGES = ("ttg-base:latest", "ttg-security:latest")
 
 
 def start(bench: Bench, name: str, log: Any) -> subprocess.Popen[bytes]:
@@ -120,11 +59,12 @@ def start(bench: Bench, name: str, log: Any) -> subprocess.Popen[bytes]:
     }
     command = [sys.executable, "-m", "terminal_task_gen", "run", str(REPOSITORY / "configs" / "demo.yaml")]
     # The name is part of a run's identity, and so of every row: only the folders differ.
-    command += ["--name", NAME, "--output-dir", str(bench.folder / name), "--sandbox", "bubblewrap"]
+    command += ["--name", NAME, "--output-dir", str(bench.folder / name)]
+    command += ["--sandbox", "bubblewrap" if bench.engine is None else "docker"]
     command += ["--base-url", bench.endpoint.base_url, "--model", "scripted-teacher", "--api-key-env", ""]
     for setting, value in settings.items():
         command += ["--set", f"{setting}={json.dumps(value)}"]
-    return subprocess.Popen(command, stdout=log, stderr=log, env=make_environ(bench.clock))
+    return subprocess.Popen(command, stdout=log, stderr=log, env=bench.make_environ())
 
 
 def run_undisturbed(bench: Bench) -> tuple[Outcome, float]:
@@ -145,7 +85,7 @@ class Blow:
     kind: str
 
 
-def draw_schedule(kinds: list[str], number: int, calm_sec: float, rng: random.Random) -> list[Blow]:
+def draw_schedule(kinds: tuple[str, ...], number: int, calm_sec: float, rng: random.Random) -> list[Blow]:
     """Every kind and every stage in turn, and others with them, so that few rounds cover all."""
     count = rng.randint(2, 5)
     chosen = [kinds[number % len(kinds)], *rng.choices(kinds, k=count - 1)]
@@ -182,52 +122,6 @@ def run_disturbed(bench: Bench, name: str, schedule: list[Blow], rng: random.Ran
     raise AssertionError(f"{name} never ends: {(bench.folder / 'log').read_text()[-3000:]}")
 
 
-def strike(bench: Bench, kind: str, process: subprocess.Popen[bytes], rng: random.Random) -> None:
-    if kind == "driver":
-        process.kill()
-        process.wait()
-    elif kind == "worker":
-        children = list_children(process.pid)
-        if children:
-            with suppress(ProcessLookupError):
-                os.kill(rng.choice(children), signal.SIGKILL)
-    elif kind == "endpoint":
-        bench.endpoint.kill()
-        time.sleep(rng.uniform(0.1, 1.0))
-        bench.endpoint.start()
-    elif kind == "disk":
-        with fill_disk(bench.folder):
-            time.sleep(rng.uniform(0.2, 1.5))
-    else:
-        bench.set_clock(rng.choice(("+3h", "-3h", "+400d", "-400d", "+61s", "-61s")))
-
-
-def list_children(pid: int) -> list[int]:
-    """Sandboxes and worker processes; what runs inside a sandbox is its inhabitant's and below them."""
-    with suppress(OSError):
-        tasks = Path(f"/proc/{pid}/task").iterdir()
-        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    return []
-
-
-@contextmanager
-def fill_disk(folder: Path) -> Iterator[None]:
-    ballast = folder / "ballast"
-    fd = os.open(ballast, os.O_CREAT | os.O_WRONLY)
-    try:
-        for size in (1 << 20, 4096):
-            try:
-                while True:
-                    os.write(fd, b"x" * size)
-            except OSError as error:
-                if error.errno != errno.ENOSPC:
-                    raise
-        yield
-    finally:
-        os.close(fd)
-        ballast.unlink()
-
-
 def find_stage(run: Path) -> str:
     """By the last event that was logged."""
     with suppress(OSError):
@@ -241,84 +135,8 @@ def find_stage(run: Path) -> str:
     return "the start"
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a run left, read as plain JSON; reading is the check that every shard parses."""
-
-    generated: dict[str, str]
-    """Request → what became of it."""
-    rolled_out: dict[str, str]
-    """Attempt → its stop reason and reward, or why it failed."""
-    corpus: str
-    """SHA-256 of all lines of the corpus, sorted."""
-    doubled: tuple[str, ...]
-    parts: tuple[str, ...]
-    """Shards that were not sealed."""
-
-
-def read_outcome(run: Path) -> Outcome:
-    doubled: list[str] = []
-    generated = _account(run, "tasks", lambda row: row["lineage"]["request_id"], lambda row: str(row["id"]), doubled)
-    rolled_out = _account(
-        run,
-        "trajectories",
-        lambda row: str(row["id"]),
-        lambda row: f"{row['stop_reason']} {row['verdict']['reward']}",
-        doubled,
-    )
-    lines = [line for path in (run / "corpus").rglob("*.jsonl") for line in path.read_bytes().splitlines()]
-    return Outcome(
-        generated,
-        rolled_out,
-        hashlib.sha256(b"\n".join(sorted(lines))).hexdigest(),
-        tuple(doubled),
-        tuple(str(path) for path in run.rglob("*.part")),
-    )
-
-
-def _account(
-    run: Path,
-    folder: str,
-    get_id: Callable[[dict[str, Any]], str],
-    describe: Callable[[dict[str, Any]], str],
-    doubled: list[str],
-) -> dict[str, str]:
-    refused = {"tasks": "rejected", "trajectories": "failed"}[folder]
-    found: dict[str, str] = {}
-    for prefix in (folder, refused):
-        for path in sorted((run / folder).glob(f"{prefix}-*.jsonl")):
-            for line in path.read_bytes().splitlines():
-                row = orjson.loads(line)
-                if prefix == refused and row["cause"] in KEPT_CAUSES:
-                    continue
-                key, word = (get_id(row), describe(row)) if prefix == folder else (row["id"], row["reason"])
-                if key in found:
-                    doubled.append(key)
-                found[key] = word
-    return found
-
-
-def find_differences(calm: Outcome, found: Outcome) -> list[str]:
-    """In words; none is what is wanted."""
-    differences = [f"twice: {key}" for key in found.doubled] + [f"not sealed: {name}" for name in found.parts]
-    for name in ("generated", "rolled_out"):
-        wanted, had = getattr(calm, name), getattr(found, name)
-        differences += [f"{name}: lost {key}" for key in sorted(wanted.keys() - had.keys())]
-        differences += [f"{name}: {key} is new" for key in sorted(had.keys() - wanted.keys())]
-        differences += [
-            f"{name}: {key}: {wanted[key]} became {had[key]}"
-            for key in sorted(wanted.keys() & had.keys())
-            if wanted[key] != had[key]
-        ]
-    if calm.corpus != found.corpus:
-        differences.append("the corpus is another")
-    return differences
-
-
-def run_campaign(folder: Path, *, first: int, rounds: int, seed: int, minutes: float) -> dict[str, Any]:
-    """What happened; `differences` must be empty. `folder` is on a disk that may be filled."""
-    kinds = [kind for kind in KINDS if kind != "clock" or FAKETIME is not None]
-    bench = Bench(folder, Endpoint(), folder / "clock")
+def run_campaign(bench: Bench, *, first: int, rounds: int, seed: int, minutes: float) -> dict[str, Any]:
+    """What happened; `differences` must be empty. The bench is on a disk that may be filled."""
     bench.set_clock("+0")
     bench.endpoint.start()
     begun = time.monotonic()
@@ -330,16 +148,18 @@ def run_campaign(folder: Path, *, first: int, rounds: int, seed: int, minutes: f
             if time.monotonic() - begun > 60 * minutes:
                 break
             rng = random.Random(f"{seed} {number}")
-            schedule = draw_schedule(kinds, number, seconds, rng)
-            chosen = [f"{blow.kind} in {blow.stage}" for blow in schedule]
+            schedule = draw_schedule(bench.kinds, number, seconds, rng)
             name = f"round-{number}"
             run_disturbed(bench, name, schedule, rng)
-            found = find_differences(calm, read_outcome(folder / name / NAME))
+            found = find_differences(calm, read_outcome(bench.folder / name / NAME))
+            chosen = ", ".join(f"{blow.kind} in {blow.stage}" for blow in schedule)
             differences += [f"{name} {chosen}: {text}" for text in found]
             done += 1
             if not found:
-                subprocess.run(["rm", "-rf", str(folder / name)], check=True)
-            print(f"{name}: {', '.join(chosen)}: {'; '.join(found) or 'the same'}", file=sys.stderr, flush=True)
+                subprocess.run(["rm", "-rf", str(bench.folder / name)], check=True)
+            print(f"{name}: {chosen}: {'; '.join(found) or 'the same'}", file=sys.stderr, flush=True)
+        left = [] if bench.engine is None else bench.engine.list_containers()
+        differences += [f"container left: {container}" for container in left]
     finally:
         bench.endpoint.kill()
     return {
@@ -354,10 +174,15 @@ def run_campaign(folder: Path, *, first: int, rounds: int, seed: int, minutes: f
     }
 
 
-def run_on_small_disk(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+def run_on_small_disk(arguments: list[str], *, as_root: bool) -> subprocess.CompletedProcess[str]:
     """This program on a tmpfs of its own; its last line is JSON."""
     with tempfile.TemporaryDirectory(prefix="crash") as folder:
-        command = ["bwrap", "--dev-bind", "/", "/", "--size", str(DISK_BYTES), "--tmpfs", folder, "--die-with-parent"]
+        if as_root:
+            mount = f'mount -t tmpfs -o size={DISK_BYTES} tmpfs "$0" && exec "$@"'
+            command = ["unshare", "--mount", "--", "sh", "-c", mount, folder]
+        else:
+            command = ["bwrap", "--dev-bind", "/", "/", "--size", str(DISK_BYTES), "--tmpfs", folder]
+            command += ["--die-with-parent"]
         command += [sys.executable, "-m", "benchmarks.crash.campaign", "--folder", folder, *arguments]
         return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=make_environ())
 
@@ -368,15 +193,18 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first round: a campaign in several pieces")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=1e9, help="start no round after this")
+    parser.add_argument("--docker", action="store_true", help="sandboxes in an engine that is killed, too")
     parser.add_argument("--folder", type=Path, help="(set by the program itself)")
     chosen = parser.parse_args()
     if chosen.folder is None:
-        result = run_on_small_disk(sys.argv[1:])
+        result = run_on_small_disk(sys.argv[1:], as_root=chosen.docker)
         print(result.stdout, end="")
         return result.returncode
-    report = run_campaign(
-        chosen.folder, first=chosen.first, rounds=chosen.rounds, seed=chosen.seed, minutes=chosen.minutes
-    )
+    with ExitStack() as stack:
+        bench = Bench(chosen.folder, Endpoint(), chosen.folder / "clock")
+        if chosen.docker:
+            bench.engine = stack.enter_context(open_engine(*IMAGES))
+        report = run_campaign(bench, first=chosen.first, rounds=chosen.rounds, seed=chosen.seed, minutes=chosen.minutes)
     print(json.dumps(report))
     return 1 if report["differences"] else 0
 

@@ -1,9 +1,9 @@
 """One POST to one server of an OpenAI-compatible endpoint: bytes out, an Answer or a Failure back.
 
-Owns the `openai` client and its aiohttp transport, and is the only file that sees their exceptions. Retries, waits and
-slots are not here, nor is any idea of what the body means. The `openai` client makes what it always
-sends (organisation, user agent) once; the calls themselves go out over its HTTP client as they are, since preparing
-options and building models that nobody reads costs it three quarters of the CPU of a call (benchmarks/teacher).
+Owns the `openai` package's HTTP client and its aiohttp transport (transport.py), and is the only file that sees their
+exceptions. Retries, waits and slots are not here, nor is any idea of what the body means. Calls go out over it as they
+are, with the headers that the package always sends, since preparing options and building models that nobody reads
+costs the package three quarters of the CPU of a call (benchmarks/teacher).
 
 Nothing is read without bound: a success over MAX_BODY_BYTES is a failure, an error is cut at MAX_ERROR_BYTES. Answers
 are asked for uncompressed, so the bound is on what arrives.
@@ -21,11 +21,11 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import httpx2
-from openai import DEFAULT_CONNECTION_LIMITS, AsyncOpenAI, DefaultAioHttpClient
 
 from terminal_task_gen.config import EndpointConfig
 from terminal_task_gen.teacher.address import Address
 from terminal_task_gen.teacher.failures import Failure, FailureKind
+from terminal_task_gen.teacher.transport import MAX_CONNECTIONS, build_headers, open_http_client
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
@@ -46,21 +46,16 @@ class Wire:
     """A pool of connections to one server, as many as calls may be in flight."""
 
     def __init__(self, endpoint: EndpointConfig, address: Address) -> None:
-        connections = max(address.parallel, DEFAULT_CONNECTION_LIMITS.max_connections or 0)
+        connections = max(address.parallel, MAX_CONNECTIONS)
         silence_sec = min(endpoint.idle_timeout_sec or endpoint.timeout_sec, endpoint.timeout_sec)
-        timeout = httpx2.Timeout(silence_sec, connect=min(CONNECT_TIMEOUT_SEC, endpoint.timeout_sec))
-        self._http = DefaultAioHttpClient(
-            timeout=timeout,
+        self._http = open_http_client(
+            timeout=httpx2.Timeout(silence_sec, connect=min(CONNECT_TIMEOUT_SEC, endpoint.timeout_sec)),
             trust_env=not _is_loopback(address.base_url),
             limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
             event_hooks={"response": [_bound_body]},
         )
-        # Without a key the library would take what it finds in its own environment variable.
-        openai = AsyncOpenAI(base_url=address.base_url, api_key=address.key or "none", http_client=self._http)
-        given = {name: value for name, value in openai.default_headers.items() if isinstance(value, str)}
-        key = {"Authorization": f"Bearer {address.key}"} if address.key else {}
-        self._headers = {**given, **key, "Accept-Encoding": "identity"}
-        self._url = f"{str(openai.base_url).rstrip('/')}/chat/completions"
+        self._headers = {**build_headers(address.key), "Accept-Encoding": "identity"}
+        self._url = f"{address.base_url.rstrip('/')}/chat/completions"
 
     async def post(self, body: bytes) -> Answer | Failure:
         """Send one call. Ends after idle_timeout_sec of silence at the latest; the caller puts the total limit."""

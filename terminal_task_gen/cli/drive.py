@@ -14,7 +14,6 @@ from typing import NamedTuple
 import typer
 from rich.console import Console
 
-from terminal_task_gen.cli.summary import print_summary
 from terminal_task_gen.config import Config
 from terminal_task_gen.engine import Engine
 from terminal_task_gen.events import Listener, Notice, StageFinished
@@ -64,6 +63,8 @@ def drive(
 def finish(code: int, *, summary_of: Config | None = None) -> None:
     """Leave the command with its exit code; before, show the run's funnel unless it was interrupted."""
     if summary_of is not None and code != INTERRUPTED:
+        from terminal_task_gen.cli.summary import print_summary
+
         print_summary(summary_of)
     if code:
         raise typer.Exit(code)

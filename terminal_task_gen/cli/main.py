@@ -1,76 +1,73 @@
 """The `ttg` program: the list of commands, and two kinds of exit (a line for what a user can mend, else a traceback).
 
-Starting it imports neither docker nor openai.
+Starting it imports neither docker nor openai, and of the commands only the one that is asked for.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 import typer
 
 from terminal_task_gen import __version__
-from terminal_task_gen.cli import (
-    cache,
-    contamination,
-    corpus,
-    demo,
-    doctor,
-    domains,
-    estimate,
-    export,
-    generate,
-    images,
-    imports,
-    mix,
-    replay,
-    report,
-    rollout,
-    run,
-    seeds,
-    show,
-    stats,
-    taxonomy,
-    teacher,
-    view,
-)
 from terminal_task_gen.errors import UsageError
 
 EPILOG = "Start with: [bold]ttg demo[/] (no key, no Docker). Then: [bold]ttg run configs/quickstart.yaml[/]"
 
-app = typer.Typer(
-    name="ttg",
-    help="Make training data for terminal agents: tasks, rollouts in real terminals, verdicts, a filtered corpus.",
-    epilog=EPILOG,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("demo", rich_help_panel="Start here")(demo.demo)
-app.command("doctor", rich_help_panel="Start here")(doctor.doctor)
-app.command("estimate", rich_help_panel="Start here")(estimate.estimate)
-app.command("view", rich_help_panel="Look")(view.view)
-app.command("run", rich_help_panel="Pipeline")(run.run)
-app.command("generate", rich_help_panel="Pipeline")(generate.generate)
-app.command("report", rich_help_panel="Pipeline")(report.report)
-app.command("rollout", rich_help_panel="Pipeline")(rollout.rollout)
-app.command("filter", rich_help_panel="Pipeline")(corpus.filter_run)
-app.command("mix", rich_help_panel="Pipeline")(mix.mix)
-app.command("export", rich_help_panel="Pipeline")(export.export)
-app.command("stats", rich_help_panel="Look")(stats.stats)
-app.command("show", rich_help_panel="Look")(show.show)
-app.command("replay", rich_help_panel="Look")(replay.replay)
-app.add_typer(imports.app, name="import", rich_help_panel="Pipeline")
-app.add_typer(domains.app, name="domains", rich_help_panel="Parts")
-app.add_typer(taxonomy.app, name="taxonomy", rich_help_panel="Parts")
-app.add_typer(images.app, name="images", rich_help_panel="Parts")
-app.add_typer(seeds.app, name="seeds", rich_help_panel="Parts")
-app.add_typer(contamination.app, name="contamination", rich_help_panel="Parts")
-app.add_typer(cache.app, name="cache", rich_help_panel="Parts")
-app.add_typer(teacher.app, name="teacher", rich_help_panel="Parts")
+# name → (module and function, panel), in the order of `ttg --help`
+COMMANDS = {
+    "demo": ("demo:demo", "Start here"),
+    "doctor": ("doctor:doctor", "Start here"),
+    "estimate": ("estimate:estimate", "Start here"),
+    "view": ("view:view", "Look"),
+    "run": ("run:run", "Pipeline"),
+    "generate": ("generate:generate", "Pipeline"),
+    "report": ("report:report", "Pipeline"),
+    "rollout": ("rollout:rollout", "Pipeline"),
+    "filter": ("corpus:filter_run", "Pipeline"),
+    "mix": ("mix:mix", "Pipeline"),
+    "export": ("export:export", "Pipeline"),
+    "stats": ("stats:stats", "Look"),
+    "show": ("show:show", "Look"),
+    "replay": ("replay:replay", "Look"),
+}
+GROUPS = {
+    "import": ("imports:app", "Pipeline"),
+    "domains": ("domains:app", "Parts"),
+    "taxonomy": ("taxonomy:app", "Parts"),
+    "images": ("images:app", "Parts"),
+    "seeds": ("seeds:app", "Parts"),
+    "contamination": ("contamination:app", "Parts"),
+    "cache": ("cache:app", "Parts"),
+    "teacher": ("teacher:app", "Parts"),
+}
+
+
+def make_app(names: Iterable[str]) -> typer.Typer:
+    """The program with these of its commands."""
+    made = typer.Typer(
+        name="ttg",
+        help="Make training data for terminal agents: tasks, rollouts in real terminals, verdicts, a filtered corpus.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(root)
+    for name in names:
+        place, panel = COMMANDS.get(name) or GROUPS[name]
+        module, _, attribute = place.partition(":")
+        part = getattr(importlib.import_module(f"terminal_task_gen.cli.{module}"), attribute)
+        if name in COMMANDS:
+            made.command(name, rich_help_panel=panel)(part)
+        else:
+            made.add_typer(part, name=name, rich_help_panel=panel)
+    return made
 
 
 def _show_version(wanted: bool) -> None:
@@ -79,7 +76,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
@@ -88,10 +84,18 @@ def root(
     """Options of all commands."""
 
 
+def __getattr__(name: str) -> Any:
+    """`app`: the program with all its commands."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return make_app([*COMMANDS, *GROUPS])
+
+
 def main() -> None:
     """Entry point. UsageError: one line on stderr, exit 2. A closed pipe (`ttg … | head`) is no error."""
+    wanted = sys.argv[1:2]
     try:
-        app()
+        make_app(wanted if set(wanted) <= {*COMMANDS, *GROUPS} and wanted else [*COMMANDS, *GROUPS])()
     except UsageError as error:
         typer.echo(f"ttg: {' '.join(str(error).split())}", err=True)
         sys.exit(2)

@@ -1,4 +1,7 @@
-"""Stages on a cluster: what a node's worker is sent to do, and which engine decides where a stage runs."""
+"""Stages on a cluster: what a node's worker is sent to do, and which engine decides where a stage runs.
+
+A stage is imported when it runs: a rollout does not pay for generation and its screens.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,7 @@ from terminal_task_gen.engine import Cluster, Engine
 from terminal_task_gen.errors import UsageError
 from terminal_task_gen.events import Listener, StageFinished
 from terminal_task_gen.identity import STAGE_SHARDS, read_identity
-from terminal_task_gen.pipeline import generation, rollouts
 from terminal_task_gen.pipeline.opening import CLUSTER, OpenRun
-from terminal_task_gen.pipeline.yields import write_yield
 from terminal_task_gen.run_lock import Writer
 from terminal_task_gen.store import Damage, RunDirectory
 
@@ -53,7 +54,11 @@ async def rollout(run: OpenRun, *, only: Sequence[str] = ()) -> StageFinished:
 
 async def _run_here(stage: str, run: OpenRun, only: tuple[str, ...]) -> StageFinished:
     if stage == "generate":
+        from terminal_task_gen.pipeline import generation
+
         return await generation.generate(run)
+    from terminal_task_gen.pipeline import rollouts
+
     return await rollouts.rollout(run, only=only)
 
 
@@ -67,6 +72,8 @@ async def _run(stage: str, run: OpenRun, only: tuple[str, ...]) -> StageFinished
         run.damages.update(damages)
     run.directory.seal_leftovers()
     if stage == "generate":
+        from terminal_task_gen.pipeline.yields import write_yield
+
         # Anew, since the workers' events arrive here, the last of them after the last worker has counted.
         await asyncio.to_thread(write_yield, run)
     return summary

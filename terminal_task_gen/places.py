@@ -38,10 +38,14 @@ def read_folder(place: str) -> Path:
     return Path(unquote(urlsplit(place).path)) if place.startswith("file://") else Path(place)
 
 
+def get_cache_root() -> Path:
+    """`~/.cache/ttg`, for what this machine can find out again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ttg"
+
+
 def get_staging_folder(url: str) -> Path:
     """Where on this machine the things of a URL are worked on; below it, what lies below the URL."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    root = Path(os.environ.get(STAGING_VARIABLE) or cache / "ttg" / "staging")
+    root = Path(os.environ.get(STAGING_VARIABLE) or get_cache_root() / "staging")
     parts = urlsplit(url)
     return root.absolute() / parts.scheme / parts.netloc / parts.path.strip("/")
 

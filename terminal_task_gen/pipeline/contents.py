@@ -1,9 +1,15 @@
-"""Keeps the manifest of every image a run works in: `images/<manifest id>.json`, read once an image."""
+"""Keeps the manifest of every image a run works in: `images/<manifest id>.json`.
+
+It is read in a sandbox once an image and machine; what was read of the same image before is taken (image_cache.py).
+"""
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from pydantic import ValidationError
 
+from terminal_task_gen.image_cache import keep, read_kept
 from terminal_task_gen.manifest import ImageManifest, read_manifest
 from terminal_task_gen.sandbox import SandboxFactory
 from terminal_task_gen.store import RunDirectory, explain_os_error
@@ -18,11 +24,22 @@ async def record_manifests(
     for image, digest in digests.items():
         manifest: ImageManifest | None = known.get((image, digest))
         if manifest is None:
-            manifest = await read_manifest(factory, image, run_id=run_id)
+            manifest = await _find_manifest(factory, image, digest, run_id=run_id)
             if manifest is not None:
                 _keep(directory, manifest)
         ids[image] = "" if manifest is None else manifest.id
     return ids
+
+
+async def _find_manifest(factory: SandboxFactory, image: str, digest: str, *, run_id: str) -> ImageManifest | None:
+    kept = read_kept("manifest", (image, digest)) if digest else None
+    if kept is not None:
+        with suppress(ValidationError):
+            return ImageManifest.model_validate_json(kept)
+    manifest = await read_manifest(factory, image, run_id=run_id)
+    if manifest is not None:
+        keep("manifest", (image, manifest.image_digest), manifest.model_dump_json().encode())
+    return manifest
 
 
 def load_manifests(directory: RunDirectory) -> list[ImageManifest]:

@@ -1,16 +1,19 @@
 """Where tests are run with a kit that is compiled once an image, not anew in every sandbox.
 
 Compiling pytest costs more than most tests do. It is done in a sandbox of its own that no teacher has touched, so the
-bytecode can be trusted; it lives as long as the process. What does not compile is run from source.
+bytecode can be trusted, and kept by the image's id (image_cache.py). What does not compile is run from source. It is
+only ever loaded inside sandboxes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from terminal_task_gen.errors import SandboxError
+from terminal_task_gen.image_cache import keep, read_kept
 from terminal_task_gen.sandbox import Sandbox, SandboxFactory, SandboxSpec
 from terminal_task_gen.verifier import ORDINARY, Conditions, TestReport, run_tests
 from terminal_task_gen.verifier.kit import pack_kit
@@ -64,7 +67,7 @@ class TestBench:
             key = self._digests[image] = await self._factory.get_image_digest(image)
         compiling = self._kits.get(key)
         if compiling is None:
-            compiling = self._kits[key] = asyncio.create_task(self._compile_kit(image))
+            compiling = self._kits[key] = asyncio.create_task(self._find_kit(image, key))
         try:
             # Shielded: one caller that is cancelled must not take the kit from the others.
             return await asyncio.shield(compiling)
@@ -73,12 +76,23 @@ class TestBench:
                 del self._kits[key]
             raise
 
-    async def _compile_kit(self, image: str) -> bytes:
-        source = pack_kit()
+    async def _find_kit(self, image: str, digest: str) -> bytes:
+        """What was compiled before for this very image and kit, else what is now."""
+        source, compiler = pack_kit(), _COMPILER.read_text(encoding="utf-8")
+        key = (digest, hashlib.sha256(source).hexdigest(), compiler)
+        kept = await asyncio.to_thread(read_kept, "kit", key) if digest else None
+        if kept is not None:
+            return kept
+        kit = await self._compile_kit(image, source, compiler)
+        if digest and kit is not source:
+            await asyncio.to_thread(keep, "kit", key, kit)
+        return kit
+
+    async def _compile_kit(self, image: str, source: bytes, compiler: str) -> bytes:
         spec = SandboxSpec(image=image, run_id=self._run_id, item_id=KIT_ITEM_ID, one_off=True)
         sandbox = await self._factory.start(spec)
         try:
-            command = ["python3", "-I", "-B", "-c", _COMPILER.read_text(encoding="utf-8")]
+            command = ["python3", "-I", "-B", "-c", compiler]
             result = await sandbox.exec(
                 command, stdin=source, timeout_sec=_COMPILE_TIMEOUT_SEC, max_output_bytes=_MAX_KIT_BYTES
             )

@@ -20,6 +20,7 @@ RECORDS = {
     "seeds",
     "events",
     "harmless",
+    "image_cache",
     "ledger",
     "places",
     "resources",

@@ -111,7 +111,8 @@ def write_run(run: Path, tasks: Sequence[Task], base_url: str, **rollout: object
     config = {
         "name": run.name,
         "output_dir": str(run.parent),
-        "teacher": {"author": author},
+        # Every reply is asked for: Harbor keeps none either.
+        "teacher": {"author": author, "cache": False},
         "sandbox": {"driver": "docker", "image_prefix": "ttgbench"},
         "rollout": rollout,
     }

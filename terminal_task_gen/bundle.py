@@ -26,6 +26,7 @@ def build_spec(
         max_processes=sandbox.max_processes,
         disk_mb=sandbox.disk_mb,
         network=limits.network,
+        allowed_hosts=sandbox.allowed_hosts or () if limits.network else (),
         foreign=foreign,
     )
 

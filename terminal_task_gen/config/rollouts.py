@@ -11,6 +11,10 @@ from terminal_task_gen.records import Record
 MAX_AUTO = 64
 """Ceiling of `rollout.parallel: auto`."""
 
+HostEntry = Annotated[
+    str, Field(pattern=r"^((\*\.)?[A-Za-z0-9._-]+(:[0-9]{1,5})?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*)$")
+]
+
 
 class SandboxConfig(Record):
     """Where tasks run."""
@@ -28,6 +32,9 @@ class SandboxConfig(Record):
     """Sandboxes of a kind that wait ready for the next rollout; 0: each is started when it is needed."""
     patience_sec: float = Field(default=120.0, ge=0.0)
     """How long a broken item waits for an engine that is away (it restarts, say) before its next try."""
+    allowed_hosts: Annotated[tuple[HostEntry, ...], Field(min_length=1)] | None = None
+    """Of tasks with `network: true`, the only hosts they reach, over HTTP and TLS, such as `pypi.org`, `*.debian.org`,
+    `10.0.0.7:8080`; None: the whole network. Docker only."""
     max_processes: int = Field(default=512, ge=16)
     disk_mb: int = Field(default=2048, ge=16)
 

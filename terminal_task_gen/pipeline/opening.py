@@ -209,6 +209,8 @@ async def resolve_driver(config: Config, run: RunDirectory, images: list[str], l
                 await factory.close()
                 listener(Notice(f"sandbox: bubblewrap, because {error}"))
                 factory = make_factory(config, "bubblewrap")
+        if config.sandbox.allowed_hosts and factory.name != "docker":
+            raise UsageError("sandbox.allowed_hosts needs a Docker engine: --sandbox docker, or leave it out")
         await factory.check(images)
     except UsageError:
         await factory.close()

@@ -44,6 +44,8 @@ class SandboxSpec(Record):
     max_processes: int = 512
     disk_mb: int = 2048
     network: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    """With `network`: the only hosts to be reached, through a proxy (gate.py); none: the whole network. Docker only."""
     foreign: bool = False
     """The image is not one of ours: its own working directory, PATH and HOME hold. Docker only."""
     one_off: bool = False

@@ -22,6 +22,7 @@ from terminal_task_gen.sandbox.docker_engine import Engine
 from terminal_task_gen.sandbox.docker_owner import Owner
 from terminal_task_gen.sandbox.docker_sandbox import MEBIBYTE, DockerSandbox
 from terminal_task_gen.sandbox.docker_stream import Hijacked
+from terminal_task_gen.sandbox.gate import PROXY_ENVIRONMENT
 
 HOSTS = "127.0.0.1\tlocalhost\n::1\tip6-localhost ip6-loopback\n"
 _HOLD = "while read -r _; do :; done"
@@ -139,6 +140,12 @@ class DockerFactory:
             forget=self._open.discard,
         )
         self._open.add(sandbox)
+        if _is_gated(spec):
+            try:
+                await sandbox.open_gate(spec.allowed_hosts)
+            except SandboxError:
+                await sandbox.close()
+                raise
         self._disk_watch.wake()
         return sandbox
 
@@ -158,17 +165,18 @@ async def _wait_until_there(lifeline: Hijacked) -> None:
 def build_options(spec: SandboxSpec) -> dict[str, Any]:
     """Everything about the container but its image and its share of CPUs."""
     memory = f"{spec.memory_mb}m"
+    has_network = spec.network and not _is_gated(spec)
     file_size = spec.disk_mb * MEBIBYTE
     return {
-        "entrypoint": list(MAIN_PROCESS if spec.network else MAIN_PROCESS_ALONE),
+        "entrypoint": list(MAIN_PROCESS if has_network else MAIN_PROCESS_ALONE),
         "stdin_open": True,
         "auto_remove": True,
         "hostname": HOSTNAME,
         "user": "0:0",
         **_build_surroundings(spec),
         "use_config_proxy": False,
-        "network_mode": "bridge" if spec.network else "none",
-        "network_disabled": not spec.network,
+        "network_mode": "bridge" if has_network else "none",
+        "network_disabled": not has_network,
         "cap_drop": ["ALL"],
         "cap_add": list(CAPABILITIES),
         "security_opt": ["no-new-privileges"],
@@ -186,6 +194,11 @@ def build_options(spec: SandboxSpec) -> dict[str, Any]:
 
 
 def _build_surroundings(spec: SandboxSpec) -> dict[str, Any]:
+    proxy = PROXY_ENVIRONMENT if _is_gated(spec) else {}
     if not spec.foreign:
-        return {"working_dir": WORKDIR, "environment": ENVIRONMENT}
-    return {"environment": {name: ENVIRONMENT[name] for name in ("LANG", "TERM")}}
+        return {"working_dir": WORKDIR, "environment": {**ENVIRONMENT, **proxy}}
+    return {"environment": {**{name: ENVIRONMENT[name] for name in ("LANG", "TERM")}, **proxy}}
+
+
+def _is_gated(spec: SandboxSpec) -> bool:
+    return spec.network and bool(spec.allowed_hosts)

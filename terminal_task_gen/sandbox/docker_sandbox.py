@@ -20,6 +20,7 @@ from terminal_task_gen.sandbox.archive import pack_files
 from terminal_task_gen.sandbox.docker_command import POLL_SEC, Command, NotBegunError, RunningCommand, settle
 from terminal_task_gen.sandbox.docker_engine import Engine
 from terminal_task_gen.sandbox.docker_stream import DockerStream, Hijacked
+from terminal_task_gen.sandbox.gate import open_gate
 from terminal_task_gen.sandbox.state import is_carried, list_roots
 
 KILLED = 137
@@ -71,6 +72,7 @@ class DockerSandbox:
         """What it held when that was found to be too much."""
         self._forget = forget
         self._streams: list[DockerStream] = []
+        self._gate: asyncio.Task[None] | None = None
         self.container_id = container_id
 
     @property
@@ -107,6 +109,10 @@ class DockerSandbox:
         stream = DockerStream(started.connection)
         self._streams.append(stream)
         return stream
+
+    async def open_gate(self, hosts: Sequence[str]) -> None:
+        """Let these hosts be reached until it is closed; its own network is none. Raises SandboxError."""
+        self._gate = await open_gate(self, hosts)
 
     async def upload(self, files: Sequence[SandboxFile]) -> None:
         if files:

@@ -304,6 +304,13 @@ async def test_forged_results_do_not_break_the_reading(sandbox: Sandbox) -> None
     assert [o.status for o in (await verify(sandbox, tests, test_a=1.0)).outcomes] == ["crashed"]
 
 
+async def test_only_the_runner_can_say_that_a_test_passed(sandbox: Sandbox) -> None:
+    """Whoever gets at the pipe of the results, as a daemon may in the first milliseconds, lacks their seal."""
+    forged = '{"kind": "result", "name": "test_a", "status": "passed"}'
+    tests = f"import os\n\ndef test_a():\n    os.write(100, {forged + chr(10)!r}.encode())\n    os._exit(0)\n"
+    assert [o.status for o in (await verify(sandbox, tests, test_a=1.0)).outcomes] == ["missing"]
+
+
 @pytest.mark.parametrize(
     "path",
     [

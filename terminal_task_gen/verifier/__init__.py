@@ -21,7 +21,9 @@ from terminal_task_gen.records import Record
 from terminal_task_gen.sandbox import ExecResult, Sandbox
 from terminal_task_gen.trajectory import TestOutcome, TestStatus
 from terminal_task_gen.verifier.conditions import ORDINARY, Conditions
+from terminal_task_gen.verifier.entry import EXCHANGED
 from terminal_task_gen.verifier.kit import pack_kit
+from terminal_task_gen.verifier.runner import SEAL_BYTES
 from terminal_task_gen.verifier.tampering import (
     LINKER_CACHE,
     is_bytecode_touched,
@@ -141,18 +143,22 @@ async def run_tests(
     # At the root, the one directory that cannot be replaced by something else.
     folder = f"{FOLDER}-{secrets.token_hex(8)}"
     kit = pack_kit() if kit is None else kit
-    content = kit + tests.encode(errors="surrogatepass")
+    # Goes in where only the runner can read it, and stands before each of its words: what a daemon writes has none.
+    seal = secrets.token_hex(SEAL_BYTES // 2)
+    content = kit + seal.encode() + tests.encode(errors="surrogatepass")
     # -I: no PYTHON* variable, no user site, nothing of the working directory on the path. The entry goes in as an
     # argument and what it reads is held against a digest, so that nobody inside can exchange it on the way.
     caches = [] if trust_bytecode else ["-X", f"pycache_prefix={folder}/cache"]
     command = ["python3", "-I", "-B", *caches, "-c", ENTRY.read_text(encoding="utf-8"), folder]
-    command += [str(len(kit)), hashlib.sha256(content).hexdigest(), *conditions.list_arguments()]
+    command += [str(len(kit)), hashlib.sha256(content).hexdigest(), "--sealed", *conditions.list_arguments()]
     run = await sandbox.exec(command, stdin=content, timeout_sec=timeout_sec, max_output_bytes=MAX_RESULTS_BYTES)
     if not conditions.is_last:
         # The runner cleans /tests itself unless it was killed.
         removal = ["sh", "-c", f"rm -rf {folder} /tests/* /tests/.[!.]*"]
         await sandbox.exec(removal, timeout_sec=CLEANUP_TIMEOUT_SEC, workdir="/")
-    results = _read_results(_drop_accidents(run.stdout.decode(errors="replace"), folder))
+    # What it read had been exchanged on the way: nothing that was said before counts.
+    said = b"" if run.exit_code == EXCHANGED else run.stdout
+    results = _read_results(_drop_accidents(said.decode(errors="replace"), folder), seal)
     return _make_report(results, weights, run, log=_drop_accidents(run.stderr.decode(errors="replace"), folder))
 
 
@@ -205,16 +211,18 @@ def _explain_missing(name: str, results: _Results, run: ExecResult) -> str:
     return f"the test run ended early with exit code {run.exit_code}"
 
 
-def _read_results(raw: str) -> _Results:
-    """A torn or foreign line is skipped: the process that wrote it may have been killed, or be hostile."""
+def _read_results(raw: str, seal: str) -> _Results:
+    """A line without the seal is not the runner's; a torn one is skipped: the process may have been killed."""
     cases: tuple[str, ...] = ()
     broken: list[str] = []
     statuses: dict[str, list[TestStatus]] = {}
     messages: dict[str, str] = {}
     spent: Spent | None = None
     for line in raw.splitlines():
+        if not line.startswith(seal):
+            continue
         try:
-            event = _Event.model_validate_json(line)
+            event = _Event.model_validate_json(line[len(seal) :])
         except ValidationError:
             continue
         if event.kind == "collected":

@@ -13,7 +13,8 @@ What a teacher left running is root as well, so it refuses to compile tests othe
     {"kind": "result", "name": function name, "status": passed | failed | crashed | skipped, "message": ...}
     {"kind": "spent", "seconds": …, "memory_mb": …, "files": …, "written_mb": …}     with --measured, at the end
 
-Options: `--reversed` (last test first), `--shift=SECONDS` (of the clock, see clock.py beside it), `--measured`.
+Options: `--reversed` (last test first), `--shift=SECONDS` (of the clock, see clock.py beside it), `--measured`,
+`--sealed` (the first SEAL_BYTES of the source are no part of it, but a secret that begins each line of the events).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from typing import Any
 TESTS_DIR = Path("/tests")
 MAX_MESSAGE_CHARS = 2000
 MEASURED_DIRS = ("/app", "/tmp")
+SEAL_BYTES = 32
 EXCHANGED = 70
 """Exit code when something was not what it was sent as."""
 PLUGINS: dict[str, tuple[str, ...]] = {
@@ -52,8 +54,9 @@ PLUGINS: dict[str, tuple[str, ...]] = {
 class Recorder:
     """A pytest plugin. pytest's hooks are found by their names, so nothing of pytest is imported to define them."""
 
-    def __init__(self, results: int, *, is_reversed: bool = False) -> None:
+    def __init__(self, results: int, *, seal: bytes = b"", is_reversed: bool = False) -> None:
         self._is_reversed = is_reversed
+        self._seal = seal
         self._results = results
         self._assertion_types: tuple[type[BaseException], ...] = (AssertionError,)
         self._asserted: dict[str, bool] = {}
@@ -102,7 +105,7 @@ class Recorder:
         return report.when == "call" and self._asserted.get(report.nodeid, True)
 
     def write(self, event: dict[str, Any]) -> None:
-        line = json.dumps(event).encode("ascii") + b"\n"
+        line = self._seal + json.dumps(event).encode("ascii") + b"\n"
         while line:
             line = line[os.write(self._results, line) :]
 
@@ -202,6 +205,7 @@ def list_left_out(source: bytes) -> list[str]:
 
 def run(here: Path, source: bytes, options: list[str]) -> int:
     results = take_results()
+    seal, source = (source[:SEAL_BYTES], source[SEAL_BYTES:]) if "--sealed" in options else (b"", source)
     guard_tests(str(TESTS_DIR / "test_outputs.py"), source)
     for option in options:
         if option.startswith("--shift="):
@@ -213,7 +217,7 @@ def run(here: Path, source: bytes, options: list[str]) -> int:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     import pytest
 
-    recorder = Recorder(results, is_reversed="--reversed" in options)
+    recorder = Recorder(results, seal=seal, is_reversed="--reversed" in options)
     recorder.set_assertion_types(AssertionError, pytest.fail.Exception)
     ini = here / "pytest.ini"
     ini.write_text("[pytest]\n", encoding="utf-8")

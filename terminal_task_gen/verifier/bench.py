@@ -8,7 +8,6 @@ only ever loaded inside sandboxes.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from terminal_task_gen.errors import SandboxError
 from terminal_task_gen.image_cache import keep, read_kept
 from terminal_task_gen.sandbox import Sandbox, SandboxFactory, SandboxSpec
 from terminal_task_gen.verifier import ORDINARY, Conditions, TestReport, run_tests
-from terminal_task_gen.verifier.kit import pack_kit
+from terminal_task_gen.verifier.kit import digest_kit, pack_kit
 
 KIT_ITEM_ID = "verifier-kit"
 """Label of the sandbox in which a kit is compiled."""
@@ -78,17 +77,18 @@ class TestBench:
 
     async def _find_kit(self, image: str, digest: str) -> bytes:
         """What was compiled before for this very image and kit, else what is now."""
-        source, compiler = pack_kit(), _COMPILER.read_text(encoding="utf-8")
-        key = (digest, hashlib.sha256(source).hexdigest(), compiler)
+        compiler = _COMPILER.read_text(encoding="utf-8")
+        key = (digest, digest_kit(), compiler)
         kept = await asyncio.to_thread(read_kept, "kit", key) if digest else None
         if kept is not None:
             return kept
-        kit = await self._compile_kit(image, source, compiler)
-        if digest and kit is not source:
+        kit = await self._compile_kit(image, compiler)
+        if digest and kit != pack_kit():
             await asyncio.to_thread(keep, "kit", key, kit)
         return kit
 
-    async def _compile_kit(self, image: str, source: bytes, compiler: str) -> bytes:
+    async def _compile_kit(self, image: str, compiler: str) -> bytes:
+        source = pack_kit()
         spec = SandboxSpec(image=image, run_id=self._run_id, item_id=KIT_ITEM_ID, one_off=True)
         sandbox = await self._factory.start(spec)
         try:

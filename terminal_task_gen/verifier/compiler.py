@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import marshal
 import sys
+import zlib
 
 
 def compile_module(source: str, path: str) -> bytes | str:
@@ -18,10 +19,9 @@ def compile_module(source: str, path: str) -> bytes | str:
 
 
 def compile_kit(kit: bytes) -> bytes:
-    modules = marshal.loads(kit)
-    return marshal.dumps(
-        {name: (kind, path, compile_module(text, path)) for name, (kind, path, text) in modules.items()}
-    )
+    modules = marshal.loads(zlib.decompress(kit))
+    compiled = {name: (kind, path, compile_module(text, path)) for name, (kind, path, text) in modules.items()}
+    return zlib.compress(marshal.dumps(compiled))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import gc
 import importlib
 import marshal
 import sys
+import zlib
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def read_checked(digest: str) -> bytes:
 def load_runner(folder: Path, kit: bytes) -> Any:
     """From the kit, or, without one, from the file in the folder."""
     if kit:
-        sys.meta_path.insert(0, KitFinder(marshal.loads(kit)))
+        sys.meta_path.insert(0, KitFinder(marshal.loads(zlib.decompress(kit))))
         return importlib.import_module("_verifier_runner")
     sys.path.insert(0, str(folder))
     runner = importlib.import_module("runner")

@@ -4,7 +4,9 @@ It is this installation's pytest, so a sandbox needs nothing but `python3` (3.10
 teacher does to the sandbox's own packages reaches it. Only sources are packed: bytecode would tie it to one version;
 compiler.py makes it where it will run.
 
-    marshal (version 2) of {module name: (is a package, path, source)}
+    zlib of marshal (version 2) of {module name: (is a package, path, source)}
+
+Compressed, since it goes through the engine with every test run, which costs more than to unpack it.
 
 Three modules are packed otherwise than they are, since starting pytest is most of what a test run costs: `pytest`
 imports what it offers when it is asked for, not all at once, and two do without what they need for colours and for the
@@ -15,9 +17,11 @@ from __future__ import annotations
 
 import ast
 import functools
+import hashlib
 import importlib.metadata
 import marshal
 import re
+import zlib
 from pathlib import Path, PurePosixPath
 
 from terminal_task_gen.errors import PrerequisiteError
@@ -62,6 +66,16 @@ def __dir__():
 @functools.cache
 def pack_kit() -> bytes:
     """The blob. Raises PrerequisiteError when this installation has no pytest to pack."""
+    return zlib.compress(_pack_modules())
+
+
+@functools.cache
+def digest_kit() -> str:
+    """Of what the blob is made from, in less time than it takes to pack it. Raises PrerequisiteError as above."""
+    return hashlib.sha256(_pack_modules()).hexdigest()
+
+
+def _pack_modules() -> bytes:
     modules: dict[str, tuple[bool, str, str]] = {}
     for package in PACKAGES:
         for path, source in _list_sources(package):

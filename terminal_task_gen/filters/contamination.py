@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from terminal_task_gen.filters.benchmarks import BenchmarkPrompt
 from terminal_task_gen.filters.passages import quote
-from terminal_task_gen.filters.words import U64, WordBatch, split_texts
+from terminal_task_gen.filters.words import U64, WordBatch, get_compiled, split_texts
 from terminal_task_gen.finding import BenchmarkFacts
 
 MIN_CONTAINED_WORDS = 4
@@ -175,7 +175,11 @@ class BenchmarkScreen:
 
 def _find_grams(batch: WordBatch, kind: _Kind) -> Iterable[_Hit]:
     grams = batch.hash_grams(kind.ngram)
-    maybe = np.flatnonzero(kind.gate[grams >> np.uint64(64 - _GATE_BITS)])
+    compiled = get_compiled()
+    if compiled is not None:
+        maybe = compiled.pass_gate(grams, kind.gate, _GATE_BITS)
+    else:
+        maybe = np.flatnonzero(kind.gate[grams >> np.uint64(64 - _GATE_BITS)])
     hashes, numbers, owners = kind.table
     if not len(maybe) or not len(hashes):
         return

@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from terminal_task_gen.filters.words import U64, WordBatch
+from terminal_task_gen.filters.words import U64, WordBatch, get_compiled
 
 SHINGLE_WORDS = 5
 BANDS = 24
@@ -63,6 +63,18 @@ class Similar(NamedTuple):
 def sign(batch: WordBatch, bounds: Sequence[int]) -> Signatures:
     """Signatures of documents; document d is the texts from `bounds[d]` up to `bounds[d + 1]` of the batch."""
     first_words = batch.bounds[np.asarray(bounds, dtype=np.int64)]
+    compiled = get_compiled()
+    if compiled is None:
+        slots = _find_least(batch, first_words)
+    else:
+        slots = compiled.find_least(batch.hashes, first_words, shingle=SHINGLE_WORDS, slots=SLOTS, empty=int(_EMPTY))
+    filled = _densify(slots)
+    unsigned = np.diff(first_words) - (SHINGLE_WORDS - 1) < MIN_SHINGLES
+    return Signatures(filled.astype(np.uint16), _hash_bands(filled, unsigned))
+
+
+def _find_least(batch: WordBatch, first_words: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Document x slot: the least shingle that fell into it."""
     count = len(first_words) - 1
     shingles = batch.hash_grams(SHINGLE_WORDS)
     # A document's last words begin shingles that run into the next one.
@@ -73,9 +85,7 @@ def sign(batch: WordBatch, bounds: Sequence[int]) -> Signatures:
     places = ((chosen >> _HIGH) * np.uint64(SLOTS) >> _HIGH).astype(np.int64) + owners * SLOTS
     slots = np.full(count * SLOTS, _EMPTY, dtype=np.uint32)
     np.minimum.at(slots, places, (chosen & _LOW).astype(np.uint32))
-    filled = _densify(slots.reshape(count, SLOTS))
-    unsigned = ends - first_words[:-1] < MIN_SHINGLES
-    return Signatures(filled.astype(np.uint16), _hash_bands(filled, unsigned))
+    return slots.reshape(count, SLOTS)
 
 
 @dataclass(frozen=True)

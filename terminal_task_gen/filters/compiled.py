@@ -108,11 +108,14 @@ class Compiled:
         self._library.ttg_roll(_at(hashes), _count(len(grams)), size, _at(grams))
         return grams
 
-    def pass_gate(self, hashes: U64, gate: NDArray[np.bool_], bits: int) -> Positions:
-        """Places of the hashes whose upper `bits` are set in the gate."""
-        passed = np.empty(len(hashes) + 1, dtype=np.int64)
-        found = self._library.ttg_pass(_at(hashes), _count(len(hashes)), _at(gate), bits, _at(passed))
-        return passed[:found]
+    def pass_gate(self, hashes: U64, size: int, packed_gate: NDArray[np.uint8], bits: int) -> tuple[Positions, U64]:
+        """Words from which a run of `size` passes the gate (contamination.py), and the run's hash."""
+        count = max(0, len(hashes) - size + 1)
+        passed, grams = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.uint64)
+        found = self._library.ttg_pass(
+            _at(hashes), _count(count), size, _at(packed_gate), bits, _at(passed), _at(grams)
+        )
+        return passed[:found], grams[:found]
 
     def find_least(
         self, hashes: U64, first_words: Positions, *, shingle: int, slots: int, empty: int

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from terminal_task_gen.filters.commands import DESTRUCTIVE, FORK_BOMB, PRIVILEGED
+from terminal_task_gen.filters.commands import COMMAND_WORDS, DESTRUCTIVE, FORK_BOMB, PRIVILEGED
 from terminal_task_gen.filters.criteria import Case
 from terminal_task_gen.filters.passages import quote
 from terminal_task_gen.filters.triggers import Trigger
@@ -29,9 +29,8 @@ def find_risky_commands(case: Case) -> Finding | None:
     if not any(passage.triggers & Trigger.COMMAND or FORK_BOMB in passage.text for passage in case.spoken):
         return None
     kinds = ((DESTRUCTIVE, Reason.DESTRUCTIVE_COMMAND), (PRIVILEGED, Reason.PRIVILEGED_COMMAND))
-    typed = [
-        (step.turn, "".join([command.keystrokes for command in step.commands])) for step in _list_suspected_steps(case)
-    ]
+    replies = [(step.turn, "".join([c.keystrokes for c in step.commands])) for step in _list_suspected_steps(case)]
+    typed = [(turn, keystrokes) for turn, keystrokes in replies if any(map(keystrokes.__contains__, COMMAND_WORDS))]
     for expression, reason in kinds:
         for turn, keystrokes in typed:
             found = expression.search(keystrokes)

@@ -11,7 +11,7 @@ Memory: signatures lie in files (432 bytes a text); one band of all texts at a t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -112,16 +112,21 @@ def find_similar(
 
     `bands` gives the bands one after the other, each for all texts.
     """
-    return choose_originals([find_pairs(slots, band, ranks, similarity=similarity) for band in bands], ranks)
+    return choose_originals([find_pairs(slots, bands, ranks, similarity=similarity)], ranks)
 
 
-def find_pairs(slots: SlotTable, band: U64, ranks: NDArray[np.int64], *, similarity: float) -> Pairs:
-    """Those of one band."""
+def find_pairs(slots: SlotTable, bands: Iterable[U64], ranks: NDArray[np.int64], *, similarity: float) -> Pairs:
+    """Those of some bands, each pair once."""
     found = []
-    for later, earlier in _list_candidates(band, ranks):
-        alike = _compare(slots, later, earlier)
-        close = alike >= similarity
-        found.append(Pairs(later[close], earlier[close], alike[close]))
+    count = len(ranks)
+    known = np.empty(0, dtype=np.int64)
+    for band in bands:
+        for later, earlier in _list_candidates(band, ranks):
+            new = np.setdiff1d(later * count + earlier, known)
+            alike = _compare(slots, new // count, new % count)
+            close = alike >= similarity
+            found.append(Pairs(new[close] // count, new[close] % count, alike[close]))
+            known = np.union1d(known, new)
     return Pairs.join(found)
 
 

@@ -20,7 +20,7 @@
 enum { WORD = 1, SPECIAL = 2, DIGIT = 4 };
 enum { NOT_WORD = 1, UNKNOWN = 0, HARD = 255 }; /* in entries of the table of folds */
 enum { SAYS_FOREIGN = 1 << 16, SAYS_ESCAPE_U = 1 << 17, SAYS_PERSONAL = 1 << 18 }; /* of a text; below: its scripts */
-enum { BLOCK = 1024, MAX_GRAM = 64, LEVELS = 7 };
+enum { BLOCK = 256, MAX_GRAM = 64, LEVELS = 7 };
 
 static uint8_t kinds[256], lowered[256];
 
@@ -214,12 +214,22 @@ void ttg_roll(const uint64_t *hashes, int64_t count, int size, uint64_t *grams) 
     }
 }
 
-/* Which of the hashes pass a gate of 2^bits bytes by their upper bits; how many. */
-int64_t ttg_pass(const uint64_t *hashes, int64_t count, const uint8_t *gate, int bits, int64_t *passed) {
+/* Which of the runs of `size` words, of which there are `count`, pass a gate of 2^bits bits by their upper bits and by the
+   bits below; their hashes. How many. `passed` and `grams` have room for all that are given. */
+int64_t ttg_pass(const uint64_t *hashes, int64_t count, int size, const uint8_t *gate, int bits, int64_t *passed,
+                 uint64_t *grams) {
     int64_t found = 0;
-    for (int64_t i = 0; i < count; i++) {
-        passed[found] = i;
-        found += gate[hashes[i] >> (64 - bits)] != 0;
+    uint64_t rolled[BLOCK], mask = ((uint64_t)1 << bits) - 1;
+    for (int64_t at = 0; at < count; at += BLOCK) {
+        int64_t here = count - at < BLOCK ? count - at : BLOCK;
+        roll(hashes + at, here, size, rolled);
+        for (int64_t i = 0; i < here; i++) {
+            uint64_t high = rolled[i] >> (64 - bits), low = rolled[i] >> (64 - 2 * bits) & mask;
+            if (gate[high >> 3] >> (high & 7) & gate[low >> 3] >> (low & 7) & 1) {
+                passed[found] = at + i;
+                grams[found++] = rolled[i];
+            }
+        }
     }
     return found;
 }

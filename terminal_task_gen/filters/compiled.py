@@ -11,7 +11,6 @@ import hashlib
 import os
 import unicodedata
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -145,25 +144,22 @@ class Compiled:
         return place
 
 
-def load_compiled(fold: Folder) -> Compiled | None:
+def load_compiled(fold: Folder, path: Path = LIBRARY) -> Compiled | None:
     """None where there is no library, where it is not of this source, or where it is turned off."""
-    library = _open_library()
-    return None if library is None or os.environ.get("TTG_COMPILED") == "0" else Compiled(library, fold)
+    if os.environ.get("TTG_COMPILED") == "0":
+        return None
+    try:
+        library = ctypes.CDLL(str(path))
+        library.ttg_source.restype = ctypes.c_char_p
+        same = library.ttg_source() == digest_source().encode()
+    except (OSError, AttributeError):
+        return None
+    return Compiled(library, fold) if same else None
 
 
 def digest_source() -> str:
     """What a library must say that it was made from."""
     return hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
-
-
-@cache
-def _open_library() -> ctypes.CDLL | None:
-    try:
-        library = ctypes.CDLL(str(LIBRARY))
-        library.ttg_source.restype = ctypes.c_char_p
-        return library if library.ttg_source() == digest_source().encode() else None
-    except (OSError, AttributeError):
-        return None
 
 
 def _needs_what_stands_before(character: str) -> bool:

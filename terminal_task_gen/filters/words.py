@@ -100,7 +100,7 @@ class WordBatch:
 def split_texts(texts: Sequence[str], *, mask_numbers: bool = False) -> WordBatch:
     """Cut texts into words."""
     compiled = get_compiled()
-    batch = _split_compiled(compiled, texts, mask_numbers=mask_numbers) if compiled is not None else None
+    batch = split_by_compiled(compiled, texts, mask_numbers=mask_numbers) if compiled is not None else None
     return batch if batch is not None else split_by_numpy(texts, mask_numbers=mask_numbers)
 
 
@@ -122,10 +122,11 @@ def split_by_numpy(texts: Sequence[str], *, mask_numbers: bool = False) -> WordB
 @cache
 def get_compiled() -> Compiled | None:
     """The compiled form of all this, where there is one."""
-    return load_compiled(_fold_character)
+    return load_compiled(fold_character)
 
 
-def _split_compiled(compiled: Compiled, texts: Sequence[str], *, mask_numbers: bool) -> WordBatch | None:
+def split_by_compiled(compiled: Compiled, texts: Sequence[str], *, mask_numbers: bool) -> WordBatch | None:
+    """The same with it; None for texts that only Python can fold."""
     cut = compiled.cut(texts)
     if cut is None:
         return None
@@ -144,7 +145,7 @@ def _look(text: str) -> int:
     return foreign | personal | (SAYS_ESCAPE_U if "\\u" in text else 0)
 
 
-def _fold_character(character: str) -> bytes:
+def fold_character(character: str) -> bytes:
     """One beyond ASCII that nothing before it changes; a byte 1 for what separates, as runs of that are one blank."""
     return _fold_whole(character, gap="\x01").encode()
 

@@ -52,7 +52,7 @@ $(VENV)/.installed-dev: pyproject.toml
 	@touch $@ $(VENV)/.installed
 
 system-demo:
-	@scripts/ensure-programs.sh bwrap:bubblewrap tmux:tmux
+	@scripts/ensure-programs.sh bwrap:bubblewrap tmux:tmux cc:build-essential
 
 system-test:
 	@scripts/ensure-docker.sh

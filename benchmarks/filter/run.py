@@ -26,6 +26,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.filter.make_run import ATTEMPTS
+
 HERE = Path(__file__).parent
 TEN_MILLION = 10_000_000
 DATATROVE_ROWS = 500
@@ -98,7 +100,9 @@ def cut_run(source: Path, folder: Path, rows: int) -> Path:
     """The first rows of a run as a run of its own."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "trajectories").mkdir(parents=True)
-    shutil.copytree(source / "tasks", folder / "tasks")
+    (folder / "tasks").mkdir()
+    with (source / "tasks/tasks-00000.jsonl").open("rb") as lines:
+        (folder / "tasks/tasks-00000.jsonl").write_bytes(b"".join(itertools.islice(lines, -(-rows // ATTEMPTS))))
     for name in ("config.yaml", "run.json", "benchmark.jsonl"):
         shutil.copy(source / name, folder / name)
     left = rows
@@ -167,23 +171,33 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where runs are made; 30 kB a row")
     parser.add_argument("--peers", type=Path, required=True, help="Python that has requirements.txt installed")
     parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--peer-rows", type=int, default=50_000, help="of the two libraries; what they cost is linear")
     parser.add_argument("--points", default="50000,100000,200000,400000")
     arguments = parser.parse_args()
     points = sorted(int(point) for point in arguments.points.split(",") if point)
-    most = max([arguments.rows, *points])
+    made = (
+        int(path.name.removeprefix("run-")) for path in arguments.folder.glob("run-*") if (path / "run.json").is_file()
+    )
+    most = max([arguments.rows, *points, *made])
     whole = arguments.folder / f"run-{most}"
     if not (whole / "run.json").is_file():
         make = [sys.executable, "-m", "benchmarks.filter.make_run", str(whole), "--rows", str(most)]
         subprocess.run(make, check=True)
     compared = cut_run(whole, arguments.folder / "compared", arguments.rows) if arguments.rows < most else whole
     shutil.copy(whole / "truth.json", compared / "truth.json") if compared != whole else None
-    one = filter_run(compared, arguments.rows, "0")
-    two = filter_run(compared, arguments.rows, "0,1")
     peers: dict[str, Spent] = {}
-    asked = {"ngrams": most, "rensa": most, "datatrove": DATATROVE_ROWS, "datatrove-minhash": DATATROVE_ROWS}
-    for peer, rows in asked.items():
+
+    def ask(peer: str, rows: int) -> None:
         peers[peer], told = run_peer(arguments.peers, compared, peer, min(rows, arguments.rows))
         print(peer, told, file=sys.stderr)
+
+    # By turns, so that what else the machine does weighs on all.
+    ask("ngrams", arguments.peer_rows)
+    one = filter_run(compared, arguments.rows, "0")
+    ask("rensa", arguments.peer_rows)
+    two = filter_run(compared, arguments.rows, "0,1")
+    ask("datatrove", DATATROVE_ROWS)
+    ask("datatrove-minhash", DATATROVE_ROWS)
     print("\n".join(report_peers(one, two, peers)), end="\n\n")
     measured = []
     for point in points:

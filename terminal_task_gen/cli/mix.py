@@ -14,7 +14,7 @@ from terminal_task_gen.errors import UsageError
 from terminal_task_gen.export.mix.report import MixReport
 from terminal_task_gen.places import read_url
 
-HELP = """Build a training set from runs, corpora or mixes: weights, balance, caps, order, held-out tasks, subsets.
+HELP = """Build a training set from runs, corpora, mixes, released rows: weights, balance, caps, order, held-out tasks.
 
 Give sources as arguments, PATH or PATH=WEIGHT, or in a YAML recipe; flags go on top of the recipe. Equal recipes and
 sources give equal files. No row is taken twice and none is cut; what was left and why is in mix.json and on the card.
@@ -26,6 +26,8 @@ sources give equal files. No row is taken twice and none is cut; what was left a
   ttg mix runs/math=1 runs/skills=3 --rows 10000 --balance skill --curriculum staged --name half
 
   ttg mix --recipe configs/mix.yaml --subsets 1,2,5,10,100
+
+  ttg mix runs/first=1 Nemotron-Terminal-Corpus/skill_based=1     # JSONL or Parquet in the released columns
 
   ttg mix s3://my-bucket/runs/first -o s3://my-bucket/mixes/first     # docs/storage.md
 """

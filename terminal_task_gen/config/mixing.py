@@ -12,7 +12,7 @@ from terminal_task_gen.records import Record
 
 
 class MixSource(Record):
-    """One run, corpus or earlier mix."""
+    """One run, corpus or mix; or a file or folder of rows (JSONL, Parquet) in the released corpus's columns."""
 
     path: Path | str
     """A folder, or a URL."""

@@ -11,7 +11,7 @@ import multiprocessing
 import signal
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 
@@ -24,12 +24,13 @@ class ProcessCrew:
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self._pool = (
+        # One thread, for two would take turns at what the processor has in its caches.
+        self._pool: Executor = (
             ProcessPoolExecutor(
                 workers, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupts
             )
             if workers > 1
-            else None
+            else ThreadPoolExecutor(1)
         )
 
     def __enter__(self) -> ProcessCrew:
@@ -38,9 +39,7 @@ class ProcessCrew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is None:
-            return
-        if kind is not None:
+        if kind is not None and isinstance(self._pool, ProcessPoolExecutor):
             for process in list((self._pool._processes or {}).values()):
                 process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)

@@ -25,11 +25,14 @@ class RuleEffects:
         self._contaminated: list[ContaminatedRow] = []
 
     def add(self, ruling: Ruling) -> None:
-        drops = tuple(finding.rule for finding in ruling.findings)
-        self._sets[drops, tuple(flag.rule for flag in ruling.flags)] += 1
-        if not drops and not ruling.flags:
+        if not ruling.findings and not ruling.flags:
+            self._sets[(), ()] += 1
             return
+        drops = tuple([finding.rule for finding in ruling.findings])
+        self._sets[drops, tuple([flag.rule for flag in ruling.flags])] += 1
         overlaps = [finding for finding in (*ruling.findings, *ruling.flags) if finding.benchmark]
+        if not overlaps:
+            return
         self._benchmarks.update({finding.benchmark for finding in overlaps})
         self._contaminated += [
             ContaminatedRow(

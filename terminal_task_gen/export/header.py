@@ -12,9 +12,10 @@ import re
 import types
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
-from typing import Any, get_args, get_origin
+from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
+from typing_extensions import is_typeddict
 
 from terminal_task_gen.export.manifest import DataConfig
 from terminal_task_gen.export.shards import DataFile
@@ -85,6 +86,9 @@ def _describe_type(annotation: Any) -> dict[str, Any]:
         item, rest = get_args(annotation)
         if rest is not types.EllipsisType and rest is not Ellipsis:
             raise TypeError(f"only homogeneous tuples are columns, not {annotation}")
+        if is_typeddict(item):
+            fields = get_type_hints(item).items()
+            return {"list": [{"name": name, **_describe_type(kind)} for name, kind in fields]}
         if isinstance(item, type) and issubclass(item, Record):
             return {"list": list_features(item)}
         return {"list": _describe_type(item)["dtype"]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from terminal_task_gen.export.rows import STREAMS, CorpusRow
 
@@ -42,5 +43,6 @@ def list_configs(parts: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {"default": ordered, **{name: tuple(configs[name]) for name in sorted(configs)}}
 
 
+@lru_cache(maxsize=1024)
 def _make_safe(name: str) -> str:
     return _UNSAFE.sub("-", name.lower()).strip(".-") or "unnamed"

@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 import orjson
+from typing_extensions import TypedDict
 
 from terminal_task_gen.finding import Finding, Judged, Reason
 from terminal_task_gen.records import Record, content_digest
@@ -36,17 +37,15 @@ class RunStamp(Record):
     model_provider: str = "openai_compatible"
 
 
-class Turn(Record):
-    """One chat message as it is trained on."""
+class Turn(TypedDict):
+    """One chat message as it is trained on. A plain mapping, as there are a dozen in each of millions of rows."""
 
     role: str
     content: str
 
 
-class TestColumn(Record):
+class TestColumn(TypedDict):
     """Outcome of one weighted test."""
-
-    __test__ = False  # pytest: a record, not a test class
 
     name: str
     status: TestStatus
@@ -151,7 +150,7 @@ def build_row(judged: Judged, stamp: RunStamp) -> CorpusRow | DroppedRow:
     """The row of a judged trajectory: a DroppedRow where a rule objects."""
     task, trajectory, ruling = judged.task, judged.trajectory, judged.ruling
     turns = _build_turns(trajectory.messages)
-    replies = [turn.content for turn in turns if turn.role == "assistant"]
+    replies = [turn["content"] for turn in turns if turn["role"] == "assistant"]
     columns: dict[str, Any] = {
         "conversations": turns,
         "agent": trajectory.agent,
@@ -183,10 +182,10 @@ def build_row(judged: Judged, stamp: RunStamp) -> CorpusRow | DroppedRow:
         "passed": trajectory.verdict.passed,
         "completed": trajectory.completed,
         "stop_reason": trajectory.stop_reason,
-        "tests": tuple(_build_test(test) for test in trajectory.verdict.tests),
+        "tests": tuple([_build_test(test) for test in trajectory.verdict.tests]),
         "tampered": trajectory.verdict.tampered,
         "turns": len(replies),
-        "injected_turns": sum(step.injected is not None for step in trajectory.steps),
+        "injected_turns": sum([step.injected is not None for step in trajectory.steps]),
         "prompt_tokens": trajectory.usage.prompt_tokens,
         "completion_tokens": trajectory.usage.completion_tokens,
         "gates": tuple(gate.gate for gate in task.gates),
@@ -203,7 +202,7 @@ def dump_row(row: CorpusRow) -> bytes:
 
 
 def _build_test(test: TestOutcome) -> TestColumn:
-    return TestColumn.trust({"name": test.name, "status": test.status, "weight": test.weight})
+    return {"name": test.name, "status": test.status, "weight": test.weight}
 
 
 def _name_family(lineage: Lineage) -> str:
@@ -217,13 +216,13 @@ def _name_family(lineage: Lineage) -> str:
 
 def _build_turns(messages: tuple[Message, ...]) -> tuple[Turn, ...]:
     """Up to the last assistant message: a screen that nobody answered teaches nothing and breaks trainers' pairing."""
-    last = max((index for index, message in enumerate(messages) if message.role == "assistant"), default=-1)
-    turns = []
+    last = max([index for index, message in enumerate(messages) if message.role == "assistant"], default=-1)
+    turns: list[Turn] = []
     for message in messages[: last + 1]:
         # Nearly all replies begin with their object: thinking comes before it, or not at all.
         plain = message.role != "assistant" or (not message.reasoning and message.content.startswith("{"))
         content = message.content if plain else _join_reasoning(message)
-        turns.append(Turn.trust({"role": message.role, "content": content}))
+        turns.append({"role": message.role, "content": content})
     return tuple(turns)
 
 

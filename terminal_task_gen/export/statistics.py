@@ -33,7 +33,7 @@ class Statistics:
 
     def add(self, row: CorpusRow, by: int = 1) -> None:
         """`by` -1 takes a row back."""
-        tokens = estimate_tokens(turn.content for turn in row.conversations)
+        tokens = estimate_tokens([turn["content"] for turn in row.conversations])
         self.count({name: getattr(row, name) for name in _COUNTED}, tokens=tokens, by=by)
 
     def count(self, row: dict[str, Any], *, tokens: int, by: int = 1) -> None:

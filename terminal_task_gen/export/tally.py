@@ -166,7 +166,7 @@ class Tally:
         if kept:
             self._samples["turns"][row.turns] += by
             self._samples["completion_tokens"][row.completion_tokens] += by
-            self._samples["characters"][sum([len(turn.content) for turn in row.conversations])] += by
+            self._samples["characters"][sum([len(turn["content"]) for turn in row.conversations])] += by
             if row.judged:
                 self._samples["reward"][row.reward] += by
 
@@ -202,7 +202,9 @@ class _Stage:
 
     def pay(self, usage: Usage) -> None:
         """Add up plainly: a record a row would cost more than all other counting."""
-        self._usage = tuple(map(add, self._usage, _get_usage(usage)))
+        paid = _get_usage(usage)
+        if any(paid):
+            self._usage = tuple(map(add, self._usage, paid))
 
     def merge(self, other: _Stage) -> None:
         self.accepted += other.accepted

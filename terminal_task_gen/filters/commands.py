@@ -34,6 +34,8 @@ COMMAND_TRIGGERS = (
 )  # fmt: skip
 """Each expression above needs one of them (triggers.py), but for the fork bomb, which `FORK_BOMB` finds."""
 FORK_BOMB = ":(){"
+COMMAND_WORDS = (":()", *(trigger.strip() for trigger in COMMAND_TRIGGERS))
+"""Keystrokes that hold none of these are not risky."""
 
 MACHINE_NOISE = re.compile(
     r"""

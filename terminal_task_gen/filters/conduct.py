@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from terminal_task_gen.filters.commands import DESTRUCTIVE, FORK_BOMB, PRIVILEGED
+from terminal_task_gen.filters.commands import COMMAND_WORDS, DESTRUCTIVE, FORK_BOMB, PRIVILEGED
 from terminal_task_gen.filters.criteria import Case
 from terminal_task_gen.filters.passages import quote
 from terminal_task_gen.filters.triggers import Trigger
 from terminal_task_gen.finding import Finding, Reason, RuleName
 from terminal_task_gen.token_count import TokenCounter, make_counter
+from terminal_task_gen.trajectory import Step
 
 
 def find_empty(case: Case) -> Finding | None:
@@ -27,7 +29,8 @@ def find_risky_commands(case: Case) -> Finding | None:
     if not any(passage.triggers & Trigger.COMMAND or FORK_BOMB in passage.text for passage in case.spoken):
         return None
     kinds = ((DESTRUCTIVE, Reason.DESTRUCTIVE_COMMAND), (PRIVILEGED, Reason.PRIVILEGED_COMMAND))
-    typed = [(step.turn, "".join(command.keystrokes for command in step.commands)) for step in case.trajectory.steps]
+    replies = [(step.turn, "".join([c.keystrokes for c in step.commands])) for step in _list_suspected_steps(case)]
+    typed = [(turn, keystrokes) for turn, keystrokes in replies if any(map(keystrokes.__contains__, COMMAND_WORDS))]
     for expression, reason in kinds:
         for turn, keystrokes in typed:
             found = expression.search(keystrokes)
@@ -40,6 +43,16 @@ def find_risky_commands(case: Case) -> Finding | None:
                     evidence=quote(keystrokes, *found.span()),
                 )
     return None
+
+
+def _list_suspected_steps(case: Case) -> Sequence[Step]:
+    """Those whose reply has a trigger, where it is plain which reply is whose; else all."""
+    replies = [passage for passage in case.spoken if not passage.thought]
+    steps = case.trajectory.steps
+    if len(replies) != len(steps) or case.trajectory.earlier:
+        return steps
+    pairs = zip(replies, steps, strict=True)
+    return [step for reply, step in pairs if reply.triggers & Trigger.COMMAND or FORK_BOMB in reply.text]
 
 
 def find_invalid_turns(case: Case) -> Finding | None:
@@ -103,6 +116,8 @@ def _get_counter(tokenizer: Path | None) -> TokenCounter:
 
 def _find_repeated_lines(case: Case, same_lines: int) -> Finding | None:
     for passage in case.spoken:
+        if passage.lines < same_lines:
+            continue
         text = passage.text
         # A reply is JSON on few lines or breaks them as \n; what is typed (a data file, say) may repeat itself.
         if text.count("\n") + text.count("\\n") < same_lines:

@@ -21,14 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terminal_task_gen.filters.benchmarks import BenchmarkPrompt
+from terminal_task_gen.filters.compiled import MAX_GRAM
 from terminal_task_gen.filters.passages import quote
-from terminal_task_gen.filters.words import U64, WordBatch, split_texts
+from terminal_task_gen.filters.words import U64, Positions, WordBatch, get_compiled, split_texts
 from terminal_task_gen.finding import BenchmarkFacts
 
 MIN_CONTAINED_WORDS = 4
 MIN_SPOKEN_WORDS = 8
 
 _GATE_BITS = 20
+_GATE_HIGH, _GATE_LOW = np.uint64(64 - _GATE_BITS), np.uint64(64 - 2 * _GATE_BITS)
+_GATE_MASK = np.uint64((1 << _GATE_BITS) - 1)
 
 
 @dataclass(frozen=True)
@@ -115,8 +118,14 @@ class _Kind:
     @cached_property
     def gate(self) -> NDArray[np.bool_]:
         gate = np.zeros(1 << _GATE_BITS, dtype=np.bool_)
-        gate[self.table[0] >> np.uint64(64 - _GATE_BITS)] = True
+        gate[self.table[0] >> _GATE_HIGH] = True
+        gate[(self.table[0] >> _GATE_LOW) & _GATE_MASK] = True
         return gate
+
+    @cached_property
+    def packed_gate(self) -> NDArray[np.uint8]:
+        """A bit for a byte, lowest first."""
+        return np.packbits(self.gate, bitorder="little")
 
     @cached_property
     def wholes(self) -> dict[int, dict[int, tuple[BenchmarkIndex, int]]]:
@@ -174,16 +183,26 @@ class BenchmarkScreen:
 
 
 def _find_grams(batch: WordBatch, kind: _Kind) -> Iterable[_Hit]:
-    grams = batch.hash_grams(kind.ngram)
-    maybe = np.flatnonzero(kind.gate[grams >> np.uint64(64 - _GATE_BITS)])
+    maybe, grams = _pass_gate(batch, kind)
     hashes, numbers, owners = kind.table
     if not len(maybe) or not len(hashes):
         return
-    places = np.minimum(np.searchsorted(hashes, grams[maybe]), len(hashes) - 1)
-    equal = np.flatnonzero(hashes[places] == grams[maybe])
+    places = np.minimum(np.searchsorted(hashes, grams), len(hashes) - 1)
+    equal = np.flatnonzero(hashes[places] == grams)
     for word, place in zip(maybe[equal].tolist(), places[equal].tolist(), strict=True):
         if _fits(batch, word, kind.ngram):
             yield _Hit(word, kind.ngram, kind.indexes[numbers[place]], int(owners[place]))
+
+
+def _pass_gate(batch: WordBatch, kind: _Kind) -> tuple[Positions, U64]:
+    """Words from which an n-gram may be a benchmark's, and its hash; nearly all others are refused by two bits."""
+    compiled = get_compiled()
+    if compiled is not None and kind.ngram <= MAX_GRAM:
+        return compiled.pass_gate(batch.hashes, kind.ngram, kind.packed_gate, _GATE_BITS)
+    grams = batch.hash_grams(kind.ngram)
+    maybe = np.flatnonzero(kind.gate[grams >> _GATE_HIGH])
+    maybe = maybe[kind.gate[(grams[maybe] >> _GATE_LOW) & _GATE_MASK]]
+    return maybe, grams[maybe]
 
 
 def _find_wholes(batch: WordBatch, kind: _Kind, least: int) -> Iterable[_Hit]:

@@ -56,10 +56,13 @@ class Case:
     """Those of the passages that are the teacher's."""
     triggers: int = field(init=False)
     """Of all passages together."""
+    says: int = field(init=False)
+    """Of what is spoken."""
 
     def __post_init__(self) -> None:
         self.spoken = [passage for passage in self.passages if passage.spoken]
         self.triggers = reduce(or_, [passage.triggers for passage in self.passages], 0)
+        self.says = reduce(or_, [passage.says for passage in self.spoken], 0)
 
 
 def build_criteria(config: FilterConfig) -> Criteria:

@@ -105,11 +105,11 @@ _CLAIMS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _TRIGGERS = (
-    "deepseek", "hosted", "qwen", "qwq", "tongyi", "chatgpt", "gpt", "openai", "claude", "anthropic", "gemini", "gemma",
-    "llama", "mistral", "mixtral", "glm", "chatglm", "zhipu", "kimi", "moonshot", "minimax", "grok", "nemotron",
-    "cohere", "copilot", "doubao", "hunyuan", "ernie", "google", "meta", "codestral", "devstral", "abab", "phi-3",
-    "phi-4",
-    "command-a", "command-r", "xai", "language", "lenguaje", "langage", "linguagem", "linguist", "sprachmodell",
+    "deepseek", "hosted", "qwen", "qwq", "tongyi", "chatgpt", "gpt-", *(f"gpt{digit}" for digit in range(10)),
+    "openai", "claude", "anthropic", "gemini", "gemma", "llama", "mistral", "mixtral", "glm", "chatglm", "zhipu",
+    "kimi", "moonshot", "minimax", "grok", "nemotron", "cohere", "copilot", "doubao", "hunyuan", "ernie",
+    "google deepmind", "meta ai", "codestral", "devstral", "abab", "phi-3", "phi-4", "command-a", "command-r",
+    "xai'", "xai ", "language", "lenguaje", "langage", "linguagem", "linguist", "sprachmodell",
     "modelo", "modèle", "языковая", "通", "文", "豆", "混", "智", "深", "月", "语", "語", "言", "人", "언어",
 )  # fmt: skip
 """Each expression above needs one of them (triggers.py)."""

@@ -33,6 +33,10 @@ class Passage:
     """Reasoning that the endpoint gave apart from the content."""
     triggers: int = 255
     """Bits of Trigger: the rules that must look at it. All, until somebody has looked."""
+    says: int = 0xFFFFFFFF
+    """Bits of words.SAYS_* and of scripts; all, until somebody has looked."""
+    lines: int = 1 << 31
+    """No fewer than its line breaks, written out or as `\\n`."""
 
     @property
     def where(self) -> str:

@@ -99,8 +99,9 @@ def judge_trajectories(
     batch = split_texts(texts)
     table = _get_table(tuple(sorted({trajectory.model for _, trajectory in pairs})), criteria.rules.identity.terms)
     always = Trigger.IDENTITY if needs_no_trigger(criteria.rules.identity.terms) else Trigger.NONE
-    for passage, rules in zip(flat, table.find(batch).tolist(), strict=True):
-        passage.triggers = rules | always
+    seen = zip(flat, table.find(batch).tolist(), batch.says.tolist(), batch.lines.tolist(), strict=True)
+    for passage, rules, says, lines in seen:
+        passage.triggers, passage.says, passage.lines = rules | always, says, lines
     overlaps = criteria.benchmarks.find_in_turns(batch, texts)
     rulings = []
     for number, (task, trajectory) in enumerate(pairs):

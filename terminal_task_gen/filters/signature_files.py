@@ -44,23 +44,23 @@ class SignatureFiles:
 
 @dataclass(frozen=True)
 class BandJob:
-    """One band of all texts of all files in order."""
+    """Some bands of all texts of all files in order."""
 
     files: tuple[SignatureFiles, ...]
     ranks: Path
     """Text → its rank, 8 bytes each: of two alike the one of higher rank is the duplicate."""
-    band: int
+    bands: range
     similarity: float
 
 
 def find_band_pairs(job: BandJob) -> Pairs:
-    """Texts that share the band and are alike. Called in any process."""
+    """Texts that share one of the bands and are alike, each pair once. Called in any process."""
     filled = [file for file in job.files if file.count]
     if not filled:
         return Pairs.join([])
-    band = np.concatenate([file.read_band(job.band) for file in filled])
+    bands = (np.concatenate([file.read_band(band) for file in filled]) for band in job.bands)
     ranks = np.fromfile(job.ranks, dtype=np.int64)
-    return find_pairs(_Slots(filled), band, ranks, similarity=job.similarity)
+    return find_pairs(_Slots(filled), bands, ranks, similarity=job.similarity)
 
 
 class _Slots:

@@ -11,14 +11,14 @@ Memory: signatures lie in files (432 bytes a text); one band of all texts at a t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from terminal_task_gen.filters.words import U64, WordBatch
+from terminal_task_gen.filters.words import U64, WordBatch, get_compiled
 
 SHINGLE_WORDS = 5
 BANDS = 24
@@ -63,6 +63,18 @@ class Similar(NamedTuple):
 def sign(batch: WordBatch, bounds: Sequence[int]) -> Signatures:
     """Signatures of documents; document d is the texts from `bounds[d]` up to `bounds[d + 1]` of the batch."""
     first_words = batch.bounds[np.asarray(bounds, dtype=np.int64)]
+    compiled = get_compiled()
+    if compiled is None:
+        slots = _find_least(batch, first_words)
+    else:
+        slots = compiled.find_least(batch.hashes, first_words, shingle=SHINGLE_WORDS, slots=SLOTS, empty=int(_EMPTY))
+    filled = _densify(slots)
+    unsigned = np.diff(first_words) - (SHINGLE_WORDS - 1) < MIN_SHINGLES
+    return Signatures(filled.astype(np.uint16), _hash_bands(filled, unsigned))
+
+
+def _find_least(batch: WordBatch, first_words: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Document x slot: the least shingle that fell into it."""
     count = len(first_words) - 1
     shingles = batch.hash_grams(SHINGLE_WORDS)
     # A document's last words begin shingles that run into the next one.
@@ -73,9 +85,7 @@ def sign(batch: WordBatch, bounds: Sequence[int]) -> Signatures:
     places = ((chosen >> _HIGH) * np.uint64(SLOTS) >> _HIGH).astype(np.int64) + owners * SLOTS
     slots = np.full(count * SLOTS, _EMPTY, dtype=np.uint32)
     np.minimum.at(slots, places, (chosen & _LOW).astype(np.uint32))
-    filled = _densify(slots.reshape(count, SLOTS))
-    unsigned = ends - first_words[:-1] < MIN_SHINGLES
-    return Signatures(filled.astype(np.uint16), _hash_bands(filled, unsigned))
+    return slots.reshape(count, SLOTS)
 
 
 @dataclass(frozen=True)
@@ -102,16 +112,21 @@ def find_similar(
 
     `bands` gives the bands one after the other, each for all texts.
     """
-    return choose_originals([find_pairs(slots, band, ranks, similarity=similarity) for band in bands], ranks)
+    return choose_originals([find_pairs(slots, bands, ranks, similarity=similarity)], ranks)
 
 
-def find_pairs(slots: SlotTable, band: U64, ranks: NDArray[np.int64], *, similarity: float) -> Pairs:
-    """Those of one band."""
+def find_pairs(slots: SlotTable, bands: Iterable[U64], ranks: NDArray[np.int64], *, similarity: float) -> Pairs:
+    """Those of some bands, each pair once."""
     found = []
-    for later, earlier in _list_candidates(band, ranks):
-        alike = _compare(slots, later, earlier)
-        close = alike >= similarity
-        found.append(Pairs(later[close], earlier[close], alike[close]))
+    count = len(ranks)
+    known = np.empty(0, dtype=np.int64)
+    for band in bands:
+        for later, earlier in _list_candidates(band, ranks):
+            new = np.setdiff1d(later * count + earlier, known)
+            alike = _compare(slots, new // count, new % count)
+            close = alike >= similarity
+            found.append(Pairs(new[close] // count, new[close] % count, alike[close]))
+            known = np.union1d(known, new)
     return Pairs.join(found)
 
 

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 
 from terminal_task_gen.filters.commands import MACHINE_NOISE, NETWORK_NOISE
 from terminal_task_gen.filters.criteria import Case, report_overlap
 from terminal_task_gen.filters.identity import find_leak
 from terminal_task_gen.filters.passages import Passage, decode_escapes, quote
+from terminal_task_gen.filters.scripts import BITS, SCRIPTS
 from terminal_task_gen.filters.secrets import Private, find_emails, find_phones, find_secrets, shorten
 from terminal_task_gen.filters.triggers import Trigger
-from terminal_task_gen.filters.words import open_escapes
+from terminal_task_gen.filters.words import SAYS_ESCAPE_U, SAYS_PERSONAL, open_escapes
 from terminal_task_gen.finding import Finding, Reason, RuleName
 
 _ASCII = bytes(range(128))
-# Unified ideographs with extensions A to H, compatibility ideographs. Kana, Hangul and CJK punctuation are not Chinese.
-SCRIPTS = {
-    "han": "\u4e00-\u9fff\u3400-\u4dbf\uf900-\ufaff\U00020000-\U0002fa1f\U00030000-\U000323af",
-    "kana": "\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d",
-    "hangul": "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3",
-    "cyrillic": "\u0400-\u052f",
-    "arabic": "\u0620-\u064a\u0671-\u06d3\u0750-\u077f",
-    "hebrew": "\u05d0-\u05ea",
-    "devanagari": "\u0904-\u0939",
-    "thai": "\u0e01-\u0e30",
-    "greek": "\u0391-\u03a1\u03a3-\u03ce",
-}
 
 
 def find_contamination(case: Case) -> Finding | None:
@@ -64,9 +54,11 @@ def find_identity(case: Case) -> Finding | None:
 
 def find_foreign_script(case: Case) -> Finding | None:
     """A letter of a foreign script in reasoning or prose; what is typed into the terminal or shown there is content."""
-    expression = _compile_scripts(case.criteria.rules.foreign_script.scripts)
+    expression, signs = _compile_scripts(case.criteria.rules.foreign_script.scripts)
+    if not case.says & signs:
+        return None
     for passage in case.spoken:
-        if not _may_hold(expression, passage.text):
+        if not passage.says & signs or not _may_hold(expression, passage.text):
             continue
         prose = passage.prose
         for text in (prose, decode_escapes(prose)):
@@ -99,12 +91,14 @@ def find_secret(case: Case) -> Finding | None:
 
 def find_personal_data(case: Case) -> Finding | None:
     """An address or telephone number in a reply, unless it is the task's own or was on a screen before."""
+    if not case.says & SAYS_PERSONAL:
+        return None
     shown: list[str] = []
     for passage in case.passages:
         if not passage.spoken:
             shown.append(passage.text)
             continue
-        if "@" not in passage.text and "+" not in passage.text:
+        if not passage.says & SAYS_PERSONAL:
             continue
         for finder, reason in ((find_emails, Reason.PERSONAL_EMAIL), (find_phones, Reason.PERSONAL_PHONE)):
             for private in finder(passage.text):
@@ -141,8 +135,10 @@ def _may_hold(expression: re.Pattern[str], text: str) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _compile_scripts(scripts: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile(f"[{''.join(SCRIPTS[script] for script in scripts)}]+" if scripts else r"(?!)")
+def _compile_scripts(scripts: tuple[str, ...]) -> tuple[re.Pattern[str], int]:
+    """What is sought, and the bits of which a text that holds it has one."""
+    expression = re.compile(f"[{''.join(SCRIPTS[script] for script in scripts)}]+" if scripts else r"(?!)")
+    return expression, reduce(or_, [BITS[script] for script in scripts], SAYS_ESCAPE_U)
 
 
 def _is_planted(value: str, case: Case) -> bool:

@@ -7,6 +7,7 @@ digits alone are one word.
 
 Texts are joined into one buffer and cut by numpy: the cost is a few passes over bytes, not a Python object a word. A
 word is its 64-bit hash, the same on every machine; the words themselves are read back from the buffer where needed.
+Where the package was compiled (compiled.py), that cuts instead, in a quarter of the time, with the same outcome.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from terminal_task_gen.filters.compiled import MAX_GRAM, Compiled, load_compiled
+from terminal_task_gen.filters.scripts import ALL_SCRIPTS
 
 U64 = NDArray[np.uint64]
 Positions = NDArray[np.int64]
@@ -38,6 +42,9 @@ _SMEAR = tuple(np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1C
 _KEEP = np.array([(1 << 8 * size) - 1 for size in range(9)], dtype=np.uint64)
 _NUMBER = np.uint64(0x6E756D626572)
 
+SAYS_FOREIGN, SAYS_ESCAPE_U, SAYS_PERSONAL = 1 << 16, 1 << 17, 1 << 18
+"""Bits of what a text may hold: characters beyond ASCII; `\\u`; `@` or `+`. Below them the bits of scripts.py."""
+
 
 @dataclass(frozen=True)
 class WordBatch:
@@ -55,6 +62,10 @@ class WordBatch:
     """Text → its first word; one more at the end."""
     offsets: Positions
     """Text → its first byte; one more at the end."""
+    says: NDArray[np.uint32]
+    """Text → bits of what it may hold (SAYS_*, scripts); a bit too many costs time only."""
+    lines: NDArray[np.int32]
+    """Text → its line breaks, written out or as `\\n`."""
 
     def join(self, first: int, count: int) -> str:
         """`count` words from word `first` on, one space between them."""
@@ -71,6 +82,9 @@ class WordBatch:
 
     def hash_grams(self, size: int) -> U64:
         """Hash of the `size` words from each word on; those that run over a text's end are in it too (`fits`)."""
+        compiled = get_compiled()
+        if compiled is not None and size <= MAX_GRAM:
+            return compiled.roll(self.hashes, size)
         return _roll(self._doubled, size)
 
     def fits(self, size: int) -> NDArray[np.bool_]:
@@ -85,6 +99,13 @@ class WordBatch:
 
 def split_texts(texts: Sequence[str], *, mask_numbers: bool = False) -> WordBatch:
     """Cut texts into words."""
+    compiled = get_compiled()
+    batch = split_by_compiled(compiled, texts, mask_numbers=mask_numbers) if compiled is not None else None
+    return batch if batch is not None else split_by_numpy(texts, mask_numbers=mask_numbers)
+
+
+def split_by_numpy(texts: Sequence[str], *, mask_numbers: bool = False) -> WordBatch:
+    """The same without compiled code."""
     joined, offsets = _fold_all(texts)
     buffer = _open_all(joined).translate(_LOWER)
     edges = _find_edges(np.frombuffer(buffer.translate(_IN_WORD), dtype=np.uint8))
@@ -93,7 +114,40 @@ def split_texts(texts: Sequence[str], *, mask_numbers: bool = False) -> WordBatc
     hashes = _hash_words(buffer, starts, ends, keys)
     if mask_numbers:
         hashes[_find_numbers(buffer, starts, ends)] = _NUMBER
-    return WordBatch(buffer, starts, ends, keys, hashes, np.searchsorted(starts, offsets), offsets)
+    says = np.array([_look(text) for text in texts], dtype=np.uint32)
+    lines = np.array([text.count("\n") + text.count("\\n") for text in texts], dtype=np.int32)
+    return WordBatch(buffer, starts, ends, keys, hashes, np.searchsorted(starts, offsets), offsets, says, lines)
+
+
+@cache
+def get_compiled() -> Compiled | None:
+    """The compiled form of all this, where there is one."""
+    return load_compiled(fold_character)
+
+
+def split_by_compiled(compiled: Compiled, texts: Sequence[str], *, mask_numbers: bool) -> WordBatch | None:
+    """The same with it; None for texts that only Python can fold."""
+    cut = compiled.cut(texts)
+    if cut is None:
+        return None
+    keys, hashes = compiled.hash_words(cut.buffer, cut.edges, max_bytes=MAX_HASHED_BYTES, mask_numbers=mask_numbers)
+    starts, ends = np.ascontiguousarray(cut.edges[0::2]), np.ascontiguousarray(cut.edges[1::2])
+    long = np.flatnonzero(ends - starts > MAX_HASHED_BYTES)
+    if len(long):
+        _hash_long(long[hashes[long] != _NUMBER] if mask_numbers else long, cut.buffer, starts, ends, hashes)
+    bounds = np.searchsorted(starts, cut.offsets)
+    return WordBatch(cut.buffer, starts, ends, keys, hashes, bounds, cut.offsets, cut.says, cut.lines)
+
+
+def _look(text: str) -> int:
+    foreign = 0 if text.isascii() else SAYS_FOREIGN | ALL_SCRIPTS
+    personal = SAYS_PERSONAL if "@" in text or "+" in text else 0
+    return foreign | personal | (SAYS_ESCAPE_U if "\\u" in text else 0)
+
+
+def fold_character(character: str) -> bytes:
+    """One beyond ASCII that nothing before it changes; a byte 1 for what separates, as runs of that are one blank."""
+    return _fold_whole(character, gap="\x01").encode()
 
 
 def split_words(text: str) -> list[str]:
@@ -183,8 +237,8 @@ def _fold(run: bytes) -> bytes | None:
     return None if unicodedata.combining(text[0]) else _fold_whole(text).encode()
 
 
-def _fold_whole(run: str) -> str:
-    folded = _NOT_WORD.sub(" ", unicodedata.normalize("NFKC", run).casefold())
+def _fold_whole(run: str, gap: str = " ") -> str:
+    folded = _NOT_WORD.sub(gap, unicodedata.normalize("NFKC", run).casefold())
     return _UNSPACED.sub(lambda found: f" {found[0]} ", folded)
 
 
@@ -198,10 +252,14 @@ def _hash_words(buffer: bytes, starts: Positions, ends: Positions, keys: U64) ->
         hashes[rest] = _smear(more, hashes[rest])
         done += 8
         rest = rest[sizes[rest] > done]
-    for word in rest.tolist():
+    _hash_long(rest, buffer, starts, ends, hashes)
+    return hashes
+
+
+def _hash_long(words: Positions, buffer: bytes, starts: Positions, ends: Positions, hashes: U64) -> None:
+    for word in words.tolist():
         digest = hashlib.blake2b(buffer[starts[word] : ends[word]], digest_size=8).digest()
         hashes[word] = int.from_bytes(digest, "little")
-    return hashes
 
 
 def _smear(values: U64, seeds: U64) -> U64:

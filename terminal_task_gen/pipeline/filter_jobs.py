@@ -34,8 +34,9 @@ from terminal_task_gen.store import Damage
 from terminal_task_gen.task import Task
 from terminal_task_gen.trajectory import Trajectory
 
-BATCH_ROWS = 64
-BATCH_BYTES = 1_500_000
+BATCH_ROWS = 32
+BATCH_BYTES = 600_000
+"""As much as a core's own cache holds with what is made of it; fewer rows pay more for each call."""
 CACHED_TASKS = 64
 
 Ids = NDArray[np.bytes_]

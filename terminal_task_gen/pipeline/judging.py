@@ -48,6 +48,9 @@ MIN_CHUNK_BYTES = 8_000_000
 MAX_CHUNKS = 400
 """A chunk has a spool, and all spools are open at the end."""
 
+BANDS_AT_ONCE = 3
+"""A job's: the pairs of one band are mostly those of the others too, but there should be a job for each core."""
+
 SCRATCH = "filter.tmp-"
 
 PartT = TypeVar("PartT", bound=Part)
@@ -142,7 +145,8 @@ class Judging:
         files = tuple(part.signatures for part in parts if part.signatures is not None)
         path = self.scratch / f"{rule}.ranks"
         ranks.tofile(path)
-        jobs = [BandJob(files, path, band, least) for band in range(BANDS)]
+        bands = [range(start, start + BANDS_AT_ONCE) for start in range(0, BANDS, BANDS_AT_ONCE)]
+        jobs = [BandJob(files, path, some, least) for some in bands]
         pairs = [pairs async for pairs in self._work(find_band_pairs, jobs)]
         similar = choose_originals(pairs, ranks)
         return {ids[one.text].decode(): _report_similar(rule, one, ids[one.original].decode()) for one in similar}

@@ -87,7 +87,7 @@ def test_the_released_columns_come_first_with_the_released_values() -> None:
 def test_the_outcome_of_the_row_is_told() -> None:
     row = build_row(judge(OPENING, say("{}")), STAMP)
     assert (row.reward, row.passed, row.completed, row.stop_reason) == (0.0, False, False, "max_turns")
-    assert [(t.name, t.status, t.weight) for t in row.tests] == [("test_key", "crashed", 1.0)]
+    assert [tuple(t.values()) for t in row.tests] == [("test_key", "crashed", 1.0)]
     assert (row.mode, row.seed_id, row.difficulty, row.skills, row.gates) == (
         "seed", "seed-9", "medium", ("read hashes",), ("oracle",),
     )  # fmt: skip
@@ -96,14 +96,14 @@ def test_the_outcome_of_the_row_is_told() -> None:
 
 def test_reasoning_that_came_apart_is_put_before_the_content() -> None:
     turns = build_row(judge(OPENING, say('{"a": 1}', "Hm.")), STAMP).conversations
-    assert turns[1].model_dump() == {"role": "assistant", "content": '<think>\nHm.\n</think>\n\n{"a": 1}'}
+    assert turns[1] == {"role": "assistant", "content": '<think>\nHm.\n</think>\n\n{"a": 1}'}
 
 
 def test_reasoning_that_came_inline_is_left_alone() -> None:
     inline = "<think>\nHm.\n</think>\n\n{}"
     for reasoning in (None, "", "Hm."):
         row = build_row(judge(OPENING, say(inline, reasoning)), STAMP)
-        assert row.conversations[1].content == inline
+        assert row.conversations[1]["content"] == inline
         assert row.enable_thinking
     assert not build_row(judge(OPENING, say("{}")), STAMP).enable_thinking
 
@@ -111,28 +111,28 @@ def test_reasoning_that_came_inline_is_left_alone() -> None:
 def test_reasoning_that_the_template_opened_gets_its_opening_tag_back() -> None:
     for content in ('I list.\n</think>\n\n{"a": 1}', "\nHm {x}.</Think>Now:\n{}", "I list.</think>\n"):
         row = build_row(judge(OPENING, say(content)), STAMP)
-        assert row.conversations[1].content == "<think>\n" + content.lstrip("\n")
+        assert row.conversations[1]["content"] == "<think>\n" + content.lstrip("\n")
         assert row.enable_thinking
     apart = build_row(judge(OPENING, say("\n</think>\n\n{}", "Hm.")), STAMP)
-    assert apart.conversations[1].content == "<think>\nHm.\n</think>\n\n{}"
+    assert apart.conversations[1]["content"] == "<think>\nHm.\n</think>\n\n{}"
 
 
 def test_reasoning_after_prose_or_under_another_tag_is_left_alone() -> None:
     for content in ("Ok.\n<think>Hm.</think>\n{}", "<Thinking>Hm.</Thinking>{}"):
         row = build_row(judge(OPENING, say(content)), STAMP)
-        assert (row.conversations[1].content, row.enable_thinking) == (content, True)
+        assert (row.conversations[1]["content"], row.enable_thinking) == (content, True)
 
 
 def test_a_tag_that_is_typed_is_no_reasoning() -> None:
     content = '{"commands": [{"keystrokes": "echo \'</think>{}\'"}]}'
     for lead in ("", "Reply: "):
         row = build_row(judge(OPENING, say(lead + content)), STAMP)
-        assert (row.conversations[1].content, row.enable_thinking) == (lead + content, False)
+        assert (row.conversations[1]["content"], row.enable_thinking) == (lead + content, False)
 
 
 def test_a_screen_that_nobody_answered_is_not_trained_on() -> None:
     row = build_row(judge(OPENING, say("{}"), SCREEN, SCREEN), STAMP)
-    assert [turn.role for turn in row.conversations] == ["user", "assistant"]
+    assert [turn["role"] for turn in row.conversations] == ["user", "assistant"]
     nobody = build_row(judge(OPENING), STAMP)
     assert (nobody.conversations, nobody.turns, nobody.episode) == ((), 0, "episode-0")
 

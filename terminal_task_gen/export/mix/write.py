@@ -16,6 +16,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import orjson
 
@@ -26,6 +27,7 @@ from terminal_task_gen.export.folder import check_replaceable, dump_record, repl
 from terminal_task_gen.export.header import list_features, render_header
 from terminal_task_gen.export.manifest import MANIFEST, DataConfig, Manifest, RowLine
 from terminal_task_gen.export.mix.index import IndexedRow, index_sources
+from terminal_task_gen.export.mix.released import holds_released_rows, unpack_released
 from terminal_task_gen.export.mix.report import MixReport, build_report
 from terminal_task_gen.export.mix.select import MixPlan, plan_mix
 from terminal_task_gen.export.plots import draw_statistics
@@ -48,8 +50,24 @@ def write_mix(folder: Path, recipe: MixRecipe, *, places: Sequence[Path] | None 
     if not recipe.sources:
         raise UsageError("nothing to mix; give runs or corpora, or a recipe with sources")
     check_replaceable(folder, MIX_MARK)
+    given = places or [Path(source.path) for source in recipe.sources]
+    if not any(map(holds_released_rows, given)):
+        return _write_mix(folder, recipe, [RowSource(place) for place in given])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f"{folder.name}.unpacked-", dir=folder.parent) as scratch:
+        return _write_mix(folder, recipe, _open_sources(given, Path(scratch)))
+
+
+def _open_sources(places: Sequence[Path], scratch: Path) -> list[RowSource]:
+    unpacked = (
+        unpack_released(place, scratch / str(number)) if holds_released_rows(place) else place
+        for number, place in enumerate(places)
+    )
+    return [RowSource(place) for place in unpacked]
+
+
+def _write_mix(folder: Path, recipe: MixRecipe, sources: list[RowSource]) -> MixReport:
     counter = make_counter(recipe.tokenizer)
-    sources = [RowSource(place) for place in places or [Path(source.path) for source in recipe.sources]]
     index = index_sources(sources, recipe, counter)
     plan = plan_mix(index, recipe)
     report = build_report(recipe, index, plan, names=[source.manifest.name for source in sources], counter=counter.name)

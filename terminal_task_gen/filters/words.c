@@ -105,7 +105,7 @@ static int decode(const uint8_t *at, int32_t *point) {
 int64_t ttg_fold(const uint8_t *text, const int64_t *text_ends, int64_t texts, const int32_t *places,
                  const uint8_t *folds, const uint16_t *scripts, uint8_t *out, int64_t capacity, int64_t *offsets,
                  uint32_t *says, int32_t *lines) {
-    int64_t at = 0, size = 0;
+    int64_t at = 0, size = 0, total = texts ? text_ends[texts - 1] + 1 : 0;
     for (int64_t number = 0; number < texts; number++) {
         int64_t end = text_ends[number];
         uint32_t said = 0;
@@ -133,7 +133,8 @@ int64_t ttg_fold(const uint8_t *text, const int64_t *text_ends, int64_t texts, c
             int length = decode(text + at, &point);
             const uint8_t *fold = folds + places[point];
             if (places[point] == UNKNOWN) return -(int64_t)point;
-            if (*fold == HARD || size + *fold > capacity) return -1;
+            /* All but folds give no more bytes than they take, so there is always room for what is left. */
+            if (*fold == HARD || size + *fold + (total - at) > capacity) return -1;
             said |= SAYS_FOREIGN | scripts[point];
             int slash = at > 0 && text[at - 1] == '\\';
             at += length;

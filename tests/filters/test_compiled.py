@@ -85,6 +85,13 @@ def test_every_character_is_folded_alike_or_left_to_python(compiled: Compiled) -
     assert 150 < left < 350, "marks and vowel signs"
 
 
+def test_texts_that_grow_beyond_their_room_are_left_to_python(compiled: Compiled) -> None:
+    """One character that folds to thirty bytes takes the room of what follows it."""
+    assert split_by_compiled(compiled, ["ﷺ" * 100 + "a" * 2_000], mask_numbers=False) is None
+    assert split_by_compiled(compiled, ["ﷺ" * 100, "a" * 2_000, "b"], mask_numbers=False) is None
+    check_same(compiled, ["ﷺ" * 100 + "a" * 4_000])
+
+
 def test_what_joins_with_a_letter_before_it_is_left_to_python(compiled: Compiled) -> None:
     for mark in COMBINING:
         assert split_by_compiled(compiled, ["plain", f"e{mark}"], mask_numbers=False) is None

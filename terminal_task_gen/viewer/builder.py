@@ -19,7 +19,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from terminal_task_gen.chunks import Chunk
 from terminal_task_gen.store import RunDirectory
@@ -110,8 +110,7 @@ class Builder:
             self._writer.clear_rulings()
             whole = [Pending(None, RULINGS, path, 0, path.stat().st_size) for path in files]
             for (file, chunk), extracted in extract_in_order([_Piece(f, c) for f in whole for c in split(f)], pool):
-                rows: Any = extracted.rows
-                self._writer.add_rulings(self._name(file.path), rows)
+                self._writer.add_rulings(self._name(file.path), extracted.columns)
                 self._writer.add_damage(self._name(file.path), extracted.bad)
                 self._done_bytes += chunk.end - chunk.start
         if stale or self._writer.get_meta("unmatched_rulings"):

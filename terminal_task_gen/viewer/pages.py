@@ -20,11 +20,11 @@ from terminal_task_gen.viewer.cuts import (
     get_text,
     get_texts,
 )
-from terminal_task_gen.viewer.extract import UnusableLineError
 from terminal_task_gen.viewer.heads import make_task_heads, make_trajectory_heads, summarise_solving
 from terminal_task_gen.viewer.reading import GoneError
 from terminal_task_gen.viewer.recording import find_recording, find_turn_starts, read_recording
 from terminal_task_gen.viewer.run_index import RunIndex
+from terminal_task_gen.viewer.shapes import UnusableLineError
 from terminal_task_gen.viewer.tables import STATES, TaskTable, TrajectoryTable
 from terminal_task_gen.viewer.turns import MAX_TURNS, list_conversations, list_keys, list_replies, make_turns
 

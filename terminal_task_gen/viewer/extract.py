@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from terminal_task_gen.errors import POLICY, Cause
 from terminal_task_gen.viewer.shapes import (
+    DuplicateShape,
     FailureShape,
     RejectionShape,
     RulingShape,
@@ -80,6 +81,13 @@ class FailureFacts(NamedTuple):
     task_id: str
     cause: str
     reason: str
+
+
+class DuplicateFacts(NamedTuple):
+    """A task that is left out from the rollouts on."""
+
+    task_id: str
+    evidence: str
 
 
 class RulingFacts(NamedTuple):
@@ -160,6 +168,12 @@ def extract_failure(line: bytes) -> FailureFacts:
     """Raises UnusableLineError."""
     row = read_shape(line, FailureShape)
     return FailureFacts(_check_id(row.id), row.task_id[:MAX_ID], row.cause[:MAX_NAME], row.reason[:MAX_NAME])
+
+
+def extract_duplicate(line: bytes) -> DuplicateFacts:
+    """Raises UnusableLineError."""
+    row = read_shape(line, DuplicateShape)
+    return DuplicateFacts(_check_id(row.task_id), row.evidence[:MAX_TITLE])
 
 
 def extract_ruling(line: bytes) -> RulingFacts:

@@ -12,19 +12,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from terminal_task_gen.chunks import Chunk, read_lines
-from terminal_task_gen.store import FAILED, REJECTED, TASKS, TRAJECTORIES, RunDirectory, ShardKind
+from terminal_task_gen.store import DUPLICATES, FAILED, REJECTED, TASKS, TRAJECTORIES, RunDirectory, ShardKind
 from terminal_task_gen.viewer.extract import (
+    DuplicateFacts,
     FailureFacts,
     ItemFacts,
     RulingFacts,
     TrajectoryFacts,
-    UnusableLineError,
+    extract_duplicate,
     extract_failure,
     extract_rejection,
     extract_ruling,
     extract_task,
     extract_trajectory,
 )
+from terminal_task_gen.viewer.shapes import UnusableLineError
 
 CHUNK_BYTES = 8_000_000
 FINGERPRINT_BYTES = 4_096
@@ -32,7 +34,7 @@ RULINGS = "rulings"
 KINDS: tuple[ShardKind, ...] = (TASKS, REJECTED, TRAJECTORIES, FAILED)
 """In the order in which they are indexed: tasks first, for what trajectories say of them."""
 
-Facts = TrajectoryFacts | ItemFacts | FailureFacts | RulingFacts
+Facts = TrajectoryFacts | ItemFacts | FailureFacts | DuplicateFacts | RulingFacts
 Columns = Mapping[str, Sequence[Any]]
 """By the name of a fact, its value in each row; `offset` and `size` say where the row lies in its file."""
 _EXTRACTORS: dict[str, tuple[type[Facts], Callable[[bytes], Facts]]] = {
@@ -40,6 +42,7 @@ _EXTRACTORS: dict[str, tuple[type[Facts], Callable[[bytes], Facts]]] = {
     REJECTED.prefix: (ItemFacts, extract_rejection),
     TRAJECTORIES.prefix: (TrajectoryFacts, extract_trajectory),
     FAILED.prefix: (FailureFacts, extract_failure),
+    DUPLICATES.prefix: (DuplicateFacts, extract_duplicate),
     RULINGS: (RulingFacts, extract_ruling),
 }
 
@@ -148,15 +151,16 @@ def take_fingerprint(path: Path, done_bytes: int) -> tuple[int, bytes, bytes]:
         return head_bytes, head, hashlib.sha256(stream.read(head_bytes)).digest()
 
 
-def list_corpus_files(run: RunDirectory) -> list[Path]:
-    folder = run.corpus_dir
-    return [*sorted(folder.glob("dropped-*.jsonl")), *sorted(folder.glob("**/train-*.jsonl"))]
+def list_views(run: RunDirectory) -> list[tuple[str, Path]]:
+    """Files that say something of rows of the shards, and are written anew as a whole: duplicates, the corpus."""
+    corpus = [*sorted(run.corpus_dir.glob("dropped-*.jsonl")), *sorted(run.corpus_dir.glob("**/train-*.jsonl"))]
+    return [*((DUPLICATES.prefix, path) for path in run.list_shards(DUPLICATES)), *((RULINGS, path) for path in corpus)]
 
 
-def sign_corpus(run: RunDirectory) -> str:
-    """Other when the corpus was written anew; empty when there is none."""
+def sign_views(run: RunDirectory) -> str:
+    """Other when one of the views was written anew; empty when there is none."""
     try:
-        stats = [(path.name, path.stat()) for path in list_corpus_files(run)]
+        stats = [(path.name, path.stat()) for _, path in list_views(run)]
     except OSError:
         return ""
     text = "\n".join(f"{name} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}" for name, stat in stats)

@@ -111,6 +111,11 @@ class FailureShape(Shape):
     reason: str = ""
 
 
+class DuplicateShape(Shape):
+    task_id: str = ""
+    evidence: str = ""
+
+
 class Finding(Shape):
     reason: str = ""
 

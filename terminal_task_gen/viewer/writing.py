@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from terminal_task_gen.store import REJECTED, TASKS, TRAJECTORIES
+from terminal_task_gen.store import DUPLICATES, REJECTED, TASKS, TRAJECTORIES
 from terminal_task_gen.viewer.columns import DTYPES, MAX_CODE, OTHERS, RULING, Table
 from terminal_task_gen.viewer.extract import is_owed
 from terminal_task_gen.viewer.scan import BadLine, Columns, Extracted, KnownShard, take_fingerprint
@@ -98,13 +98,23 @@ class IndexWriter:
         )
         self.set_meta(damaged_lines=(self.get_meta("damaged_lines") or 0) + len(bad))
 
-    def clear_rulings(self) -> None:
+    def clear_views(self) -> None:
+        self._db.execute("DELETE FROM duplicate")
         self._db.execute("DELETE FROM ruling")
         self._db.execute("DELETE FROM segment WHERE kind = 'ruling'")
         self._tables.pop("ruling", None)
         self._rows["ruling"] = 0
 
-    def add_rulings(self, path: str, found: Columns) -> None:
+    def add_view(self, kind: str, path: str, extracted: Extracted) -> None:
+        """Rows of a chunk of a view."""
+        if kind == DUPLICATES.prefix:
+            pairs = zip(extracted.columns["task_id"], extracted.columns["evidence"], strict=True)
+            self._db.executemany("INSERT OR REPLACE INTO duplicate VALUES(?, ?)", pairs)
+        else:
+            self._add_rulings(path, extracted.columns)
+        self.add_damage(path, extracted.bad)
+
+    def _add_rulings(self, path: str, found: Columns) -> None:
         drops = self._encode("ruling", found["drop"])
         sets = {reasons: self._encode_set(reasons) for reasons in set(found["found"])}
         self._db.executemany(

@@ -26,7 +26,7 @@ COMMANDS = {
     "view": ("view:view", "Look"),
     "run": ("run:run", "Pipeline"),
     "generate": ("generate:generate", "Pipeline"),
-    "report": ("report:report", "Pipeline"),
+    "report": ("report:report", "Look"),
     "rollout": ("rollout:rollout", "Pipeline"),
     "filter": ("corpus:filter_run", "Pipeline"),
     "mix": ("mix:mix", "Pipeline"),

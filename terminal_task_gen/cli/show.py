@@ -63,9 +63,10 @@ def show(
             task = find_task(found.run, str(found.row.get("task_id", "")))
             show_trajectory(page, found, task=task, judged=find_corpus_row(found.run, found.id))
         elif found.kind == "task":
-            show_task(page, found, attempts=find_attempts(found.run, found.id), with_solution=solution)
+            attempts = find_attempts(found.run, found.id)
+            show_task(page, found.row, run=found.run, attempts=attempts, with_solution=solution)
         else:
-            show_refusal(page, found)
+            show_refusal(page, found.row, kind=found.kind, run=found.run)
 
 
 show.__doc__ = HELP

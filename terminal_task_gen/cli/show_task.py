@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
 from terminal_task_gen.cli.show_parts import Page
-from terminal_task_gen.lookup import Found
 
 
-def show_task(page: Page, found: Found, *, attempts: list[dict[str, Any]], with_solution: bool) -> None:
-    task = found.row
-    page.head(f"{found.kind}  {found.id}")
+def show_task(
+    page: Page, task: dict[str, Any], *, run: Path | None, attempts: Sequence[dict[str, Any]] = (), with_solution: bool
+) -> None:
+    """`run`: where it is; None where it is nowhere."""
+    page.head(f"task  {task['id']}")
     lineage, limits = task.get("lineage") or {}, task.get("limits") or {}
     origin = [lineage.get("mode"), lineage.get("seed_id"), lineage.get("dataset"), lineage.get("dataset_row")]
     page.facts(
         [
-            ("run", found.run),
+            ("run", run),
             ("title", task.get("title")),
             ("domain", f"{task.get('domain')}, {task.get('difficulty')}, image {task.get('image')}"),
             ("from", " · ".join(str(part) for part in origin if part)),
             ("author", lineage.get("author_model")),
             ("repairs", lineage.get("repair_rounds") or ""),
+            ("cost", _tell_cost(task.get("usage") or {})),
             ("tags", ", ".join(task.get("tags", []))),
             ("limits", ", ".join(f"{word} {value:g}" for word, value in limits.items() if not isinstance(value, bool))),
         ]
@@ -56,18 +60,18 @@ def show_task(page: Page, found: Found, *, attempts: list[dict[str, Any]], with_
     _show_attempts(page, attempts)
 
 
-def show_refusal(page: Page, found: Found) -> None:
+def show_refusal(page: Page, row: dict[str, Any], *, kind: str, run: Path | None) -> None:
     """Of generation or of a rollout."""
-    row = found.row
-    page.head(f"{found.kind}  {found.id}")
+    page.head(f"{kind}  {row['id']}")
     page.facts(
         [
-            ("run", found.run),
+            ("run", run),
             ("domain", " ".join(str(row.get(word)) for word in ("domain", "difficulty", "mode") if row.get(word))),
             ("task", row.get("task_id")),
             ("cause", row.get("cause")),
             ("reason", row.get("reason")),
             ("repairs", row.get("repair_rounds") or ""),
+            ("cost", _tell_cost(row.get("usage") or {})),
         ]
     )
     page.body(str(row.get("evidence", "")), indent=2, margin="│ ")
@@ -91,7 +95,16 @@ def _show_solution(page: Page, task: dict[str, Any], *, with_solution: bool) -> 
         page.body(f"{len(task['solution']):,} characters; --solution shows it", style="dim")
 
 
-def _show_attempts(page: Page, attempts: list[dict[str, Any]]) -> None:
+def _tell_cost(usage: dict[str, Any]) -> str:
+    """Empty where nothing was asked."""
+    if not usage.get("calls"):
+        return ""
+    tokens = f"{usage.get('prompt_tokens', 0):,} prompt and {usage.get('completion_tokens', 0):,} completion tokens"
+    cost = f", ${usage['cost_usd']:.4f}" if usage.get("cost_usd") else ""
+    return f"{usage['calls']} replies, {tokens}{cost}"
+
+
+def _show_attempts(page: Page, attempts: Sequence[dict[str, Any]]) -> None:
     if not attempts:
         return
     page.blank()

@@ -19,20 +19,19 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from terminal_task_gen.chunks import Chunk
 from terminal_task_gen.store import RunDirectory
 from terminal_task_gen.viewer.layout import INDEX, LOCK
 from terminal_task_gen.viewer.scan import (
-    RULINGS,
     Extracted,
     Pending,
     Replaced,
     extract_chunk,
     find_pending,
-    list_corpus_files,
-    sign_corpus,
+    list_views,
+    sign_views,
     split,
 )
 from terminal_task_gen.viewer.schema import open_for_writing, remove_index
@@ -66,22 +65,22 @@ class Builder:
     def catch_up(self) -> bool:
         """Index what is new; False when there was nothing. Raises Replaced, OSError."""
         pending, found = find_pending(self._run, self._writer.list_shards())
-        corpus = sign_corpus(self._run)
-        stale = corpus != (self._writer.get_meta("corpus") or "")
+        signature = sign_views(self._run)
+        stale = signature != (self._writer.get_meta("views") or "")
         first = self._writer.get_meta("state") is None
         if not pending and not stale and not first:
             return False
         self._began = time.monotonic()
-        corpus_files = list_corpus_files(self._run) if stale else []
+        views = [Pending(None, kind, path, 0, path.stat().st_size) for kind, path in list_views(self._run) if stale]
         self._done_bytes = 0
-        self._total_bytes = sum(p.end - p.start for p in pending) + sum(path.stat().st_size for path in corpus_files)
+        self._total_bytes = sum(p.end - p.start for p in (*pending, *views))
         self._writer.begin()
         for number, path in found.items():
             self._writer.move_shard(number, self._name(path))
         self._commit("building")
         with open_pool(self._total_bytes) as pool:
             self._index_shards(pending, pool)
-            self._index_corpus(corpus_files, corpus, stale, pool)
+            self._index_views(views, signature, stale, pool)
         return True
 
     def close(self) -> None:
@@ -104,19 +103,16 @@ class Builder:
                 committed = time.monotonic()
         self._commit("building")
 
-    def _index_corpus(self, files: Sequence[Path], signature: str, stale: bool, pool: Executor | None) -> None:
+    def _index_views(self, views: Sequence[Pending], signature: str, stale: bool, pool: Executor | None) -> None:
         self._writer.begin()
         if stale:
-            self._writer.clear_rulings()
-            whole = [Pending(None, RULINGS, path, 0, path.stat().st_size) for path in files]
-            for (file, chunk), extracted in extract_in_order([_Piece(f, c) for f in whole for c in split(f)], pool):
-                rows: Any = extracted.rows
-                self._writer.add_rulings(self._name(file.path), rows)
-                self._writer.add_damage(self._name(file.path), extracted.bad)
+            self._writer.clear_views()
+            for (file, chunk), extracted in extract_in_order([_Piece(f, c) for f in views for c in split(f)], pool):
+                self._writer.add_view(file.kind, self._name(file.path), extracted)
                 self._done_bytes += chunk.end - chunk.start
         if stale or self._writer.get_meta("unmatched_rulings"):
             self._writer.set_meta(unmatched_rulings=self._writer.match_rulings())
-        self._commit("ready", corpus=signature)
+        self._commit("ready", views=signature)
 
     def _commit(self, state: str, **meta: object) -> None:
         self._writer.commit(

@@ -1,18 +1,26 @@
 """From a line of a shard to what the index holds of it. Called in worker processes; knows no SQLite.
 
-Lines are parsed but not validated: an index of what is there must not depend on this version's records. What is missing
-counts as nothing; a line that is no object with an id is damage. Numbers are forced into their columns' ranges.
+Lines are parsed but not validated (shapes.py). A line that is no object with an id is damage. Numbers are forced into
+their columns' ranges.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
-
-import orjson
+from typing import NamedTuple
 
 from terminal_task_gen.errors import POLICY, Cause
-from terminal_task_gen.viewer.words import collect_words
+from terminal_task_gen.viewer.shapes import (
+    DuplicateShape,
+    FailureShape,
+    RejectionShape,
+    RulingShape,
+    TaskShape,
+    TrajectoryShape,
+    UnusableLineError,
+    read_shape,
+)
+from terminal_task_gen.viewer.words import flatten_words
 
 MAX_ID = 200
 MAX_TITLE = 200
@@ -28,10 +36,6 @@ def is_owed(cause: str) -> bool:
         return POLICY[Cause(cause)].retry
     except ValueError:
         return False
-
-
-class UnusableLineError(ValueError):
-    """Why a line is damage."""
 
 
 class TrajectoryFacts(NamedTuple):
@@ -79,6 +83,13 @@ class FailureFacts(NamedTuple):
     reason: str
 
 
+class DuplicateFacts(NamedTuple):
+    """A task that is left out from the rollouts on."""
+
+    task_id: str
+    evidence: str
+
+
 class RulingFacts(NamedTuple):
     id: str
     drop: str
@@ -89,149 +100,114 @@ class RulingFacts(NamedTuple):
 
 def extract_trajectory(line: bytes) -> TrajectoryFacts:
     """Raises UnusableLineError."""
-    row = _parse(line)
-    verdict, usage, timings = _get_dict(row, "verdict"), _get_dict(row, "usage"), _get_dict(row, "timings")
-    flags = PASSED * (verdict.get("passed") is True) + JUDGED * (verdict.get("judged", True) is True)
+    row = read_shape(line, TrajectoryShape)
+    verdict, usage = row.verdict, row.usage
     return TrajectoryFacts(
-        id=_get_id(row, "id"),
-        task_id=_get_text(row, "task_id", MAX_ID),
-        domain=_get_text(row, "domain"),
-        model=_get_text(row, "model"),
-        stop=_get_text(row, "stop_reason"),
-        attempt=_get_count(row, "attempt", 2**31),
-        reward=min(1.0, _get_number(verdict, "reward")),
-        flags=flags + TAMPERED * (verdict.get("tampered") is True),
-        turns=len(_get_list(row, "steps")),
-        prompt_tokens=_get_count(usage, "prompt_tokens"),
-        completion_tokens=_get_count(usage, "completion_tokens"),
-        cost_usd=_get_number(usage, "cost_usd"),
-        seconds=_get_number(timings, "total_sec"),
-        words=collect_words(_list_trajectory_texts(row, verdict)),
+        id=_check_id(row.id),
+        task_id=row.task_id[:MAX_ID],
+        domain=row.domain[:MAX_NAME],
+        model=row.model[:MAX_NAME],
+        stop=row.stop_reason[:MAX_NAME],
+        attempt=_count(row.attempt, 2**31),
+        reward=_clamp(verdict.reward, 1.0),
+        flags=PASSED * verdict.passed + JUDGED * verdict.judged + TAMPERED * verdict.tampered,
+        turns=len(row.steps),
+        prompt_tokens=_count(usage.prompt_tokens),
+        completion_tokens=_count(usage.completion_tokens),
+        cost_usd=_clamp(usage.cost_usd),
+        seconds=_clamp(row.timings.total_sec),
+        words=flatten_words(_list_texts(row)),
     )
 
 
 def extract_task(line: bytes) -> ItemFacts:
     """Raises UnusableLineError."""
-    row = _parse(line)
-    lineage = _get_dict(row, "lineage")
-    skills = tuple(skill[:MAX_NAME] for skill in _get_list(row, "skills") if isinstance(skill, str))
-    tags = [tag for tag in _get_list(row, "tags") if isinstance(tag, str)]
-    texts = [_get_text(row, name, -1) for name in ("title", "instruction", "tests")]
+    row = read_shape(line, TaskShape)
+    skills = tuple(skill[:MAX_NAME] for skill in row.skills)
     return ItemFacts(
-        id=_get_id(row, "id"),
-        request_id=_get_text(lineage, "request_id", MAX_ID),
-        title=_get_text(row, "title", MAX_TITLE),
+        id=_check_id(row.id),
+        request_id=row.lineage.request_id[:MAX_ID],
+        title=row.title[:MAX_TITLE],
         evidence="",
-        domain=_get_text(row, "domain"),
-        mode=_get_text(lineage, "mode"),
-        difficulty=_get_text(row, "difficulty"),
+        domain=row.domain[:MAX_NAME],
+        mode=row.lineage.mode[:MAX_NAME],
+        difficulty=row.difficulty[:MAX_NAME],
         cause="",
         reason="",
         gate="",
-        repairs=_get_count(lineage, "repair_rounds", 65_535),
+        repairs=_count(row.lineage.repair_rounds, 65_535),
         skills=skills,
-        author=_get_text(lineage, "author_model"),
-        words=collect_words([*texts, *skills, *tags]),
+        author=row.lineage.author_model[:MAX_NAME],
+        words=flatten_words([row.title, row.instruction, row.tests, *skills, *row.tags]),
     )
 
 
 def extract_rejection(line: bytes) -> ItemFacts:
     """Raises UnusableLineError."""
-    row = _parse(line)
-    refusals = [refusal for refusal in _get_list(row, "refusals") if isinstance(refusal, dict)]
-    evidence = _get_text(row, "evidence", -1)
-    request_id = _get_id(row, "id")
+    row = read_shape(line, RejectionShape)
+    request_id = _check_id(row.id)
     return ItemFacts(
         id=request_id,
         request_id=request_id,
         title="",
-        evidence=evidence[:MAX_TITLE],
-        domain=_get_text(row, "domain"),
-        mode=_get_text(row, "mode"),
-        difficulty=_get_text(row, "difficulty"),
-        cause=_get_text(row, "cause") or "merit",
-        reason=_get_text(row, "reason"),
-        gate=_get_text(refusals[-1], "gate") if refusals else "",
-        repairs=_get_count(row, "repair_rounds", 65_535),
+        evidence=row.evidence[:MAX_TITLE],
+        domain=row.domain[:MAX_NAME],
+        mode=row.mode[:MAX_NAME],
+        difficulty=row.difficulty[:MAX_NAME],
+        cause=row.cause[:MAX_NAME] or "merit",
+        reason=row.reason[:MAX_NAME],
+        gate=row.refusals[-1].gate[:MAX_NAME] if row.refusals else "",
+        repairs=_count(row.repair_rounds, 65_535),
         skills=(),
         author="",
-        words=collect_words([evidence, _get_text(row, "reason")]),
+        words=flatten_words([row.evidence, row.reason[:MAX_NAME]]),
     )
 
 
 def extract_failure(line: bytes) -> FailureFacts:
     """Raises UnusableLineError."""
-    row = _parse(line)
-    return FailureFacts(
-        id=_get_id(row, "id"),
-        task_id=_get_text(row, "task_id", MAX_ID),
-        cause=_get_text(row, "cause"),
-        reason=_get_text(row, "reason"),
-    )
+    row = read_shape(line, FailureShape)
+    return FailureFacts(_check_id(row.id), row.task_id[:MAX_ID], row.cause[:MAX_NAME], row.reason[:MAX_NAME])
+
+
+def extract_duplicate(line: bytes) -> DuplicateFacts:
+    """Raises UnusableLineError."""
+    row = read_shape(line, DuplicateShape)
+    return DuplicateFacts(_check_id(row.task_id), row.evidence[:MAX_TITLE])
 
 
 def extract_ruling(line: bytes) -> RulingFacts:
     """Of a row of the corpus, kept or dropped. Raises UnusableLineError."""
     # The conversation comes first and is most of the line; quotes within it are escaped, so this can only be its end.
     at = line.rfind(_CORPUS_TAIL)
-    row = _parse(b"{" + line[at + 2 :] if at >= 0 else line)
-    findings = [finding for finding in _get_list(row, "findings") if isinstance(finding, dict)]
-    found = [_get_text(finding, "reason") for finding in findings]
-    found += [flag[:MAX_NAME] for flag in _get_list(row, "flags") if isinstance(flag, str)]
-    drop = _get_text(row, "drop_reason") or "kept"
-    return RulingFacts(_get_id(row, "id"), drop, tuple(dict.fromkeys(found)))
+    row = read_shape(b"{" + line[at + 2 :] if at >= 0 else line, RulingShape)
+    found = [finding.reason[:MAX_NAME] for finding in row.findings] + [flag[:MAX_NAME] for flag in row.flags]
+    return RulingFacts(_check_id(row.id), row.drop_reason[:MAX_NAME] or "kept", tuple(dict.fromkeys(found)))
 
 
-def _list_trajectory_texts(row: dict[str, Any], verdict: dict[str, Any]) -> Iterator[str]:
+def _list_texts(row: TrajectoryShape) -> Iterator[str]:
     """What the teacher said; its commands stand in its replies."""
-    for messages in (*_get_list(row, "earlier"), _get_list(row, "messages")):
-        for message in messages if isinstance(messages, list) else ():
-            if isinstance(message, dict) and message.get("role") == "assistant":
-                yield _get_text(message, "content", -1)
-                if message.get("reasoning"):
-                    yield _get_text(message, "reasoning", -1)
-    for test in _get_list(verdict, "tests"):
-        if isinstance(test, dict) and test.get("status") != "passed":
-            yield _get_text(test, "name", -1)
-            yield _get_text(test, "message", -1)
+    for messages in (*row.earlier, row.messages):
+        for message in messages:
+            if message.role == "assistant":
+                yield message.content
+                if message.reasoning:
+                    yield message.reasoning
+    for test in row.verdict.tests:
+        if test.status != "passed":
+            yield test.name
+            yield test.message
 
 
-def _parse(line: bytes) -> dict[str, Any]:
-    try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise UnusableLineError(f"not valid JSON ({error})") from error
-    if not isinstance(row, dict):
-        raise UnusableLineError("not a JSON object")
-    return row
-
-
-def _get_id(row: dict[str, Any], name: str) -> str:
-    value = row.get(name)
-    if not isinstance(value, str) or not value or len(value) > MAX_ID:
-        raise UnusableLineError(f"{name}: not a text of 1 to {MAX_ID} characters")
+def _check_id(value: str) -> str:
+    if not value or len(value) > MAX_ID:
+        raise UnusableLineError(f"id: not a text of 1 to {MAX_ID} characters")
     return value
 
 
-def _get_text(row: dict[str, Any], name: str, most: int = MAX_NAME) -> str:
-    value = row.get(name)
-    return (value if most < 0 else value[:most]) if isinstance(value, str) else ""
+def _clamp(value: float, most: float = 1e12) -> float:
+    return min(max(value, 0.0), most)
 
 
-def _get_list(row: dict[str, Any], name: str) -> list[Any]:
-    value = row.get(name)
-    return value if isinstance(value, list) else []
-
-
-def _get_dict(row: dict[str, Any], name: str) -> dict[str, Any]:
-    value = row.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _get_number(row: dict[str, Any], name: str) -> float:
-    value = row.get(name)
-    return min(max(float(value), 0.0), 1e12) if isinstance(value, int | float) else 0.0
-
-
-def _get_count(row: dict[str, Any], name: str, most: int = 2**53) -> int:
-    return int(min(_get_number(row, name), most))
+def _count(value: float, most: int = 2**53) -> int:
+    return int(min(max(value, 0.0), most))

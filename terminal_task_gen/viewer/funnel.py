@@ -61,10 +61,11 @@ def count_heads(index: RunIndex) -> Json:
 
 def _count_generated(tasks: TaskTable) -> Json:
     snapshot, states = tasks.snapshot, tasks.states
-    made, refused, owed = (states == state for state in range(3))
+    made, refused, owed, repeated = (states == STATES.index(s) for s in ("task", "rejected", "owed", "duplicate"))
     return {
         "requests": int((states != STATES.index("superseded")).sum()),
-        "tasks": int(made.sum()),
+        "tasks": int(made.sum() + repeated.sum()),
+        "duplicates": int(repeated.sum()),
         "repaired": int((made & (snapshot.items["repairs"] > 0)).sum()),
         "rejected": int(refused.sum()),
         "owed": int(owed.sum()),

@@ -58,7 +58,10 @@ def _make_trajectory_head(index: RunIndex, snapshot: Snapshot, row: int, row_id:
 def make_task_heads(index: RunIndex, table: TaskTable, rows: Sequence[int]) -> list[Json]:
     """Raises NotReadyError."""
     connection = index.connect()
-    query = "SELECT id, request_id, title, evidence FROM item WHERE row = ?"
+    query = (
+        "SELECT item.id, request_id, title, coalesce(duplicate.evidence, item.evidence) FROM item"
+        " LEFT JOIN duplicate ON task_id = item.id WHERE row = ?"
+    )
     return [_make_task_head(index, table, row, connection.execute(query, (row,)).fetchone()) for row in rows]
 
 

@@ -12,11 +12,11 @@ import numpy as np
 from terminal_task_gen.viewer.choosing import Choice, Facet, choose, pick_page
 from terminal_task_gen.viewer.columns import Mask
 from terminal_task_gen.viewer.cuts import Json
-from terminal_task_gen.viewer.extract import UnusableLineError
 from terminal_task_gen.viewer.heads import make_task_heads, make_trajectory_heads
 from terminal_task_gen.viewer.reading import GoneError
 from terminal_task_gen.viewer.run_index import RunIndex, UnknownIdError
 from terminal_task_gen.viewer.searching import Found, ReadText, search
+from terminal_task_gen.viewer.shapes import UnusableLineError
 from terminal_task_gen.viewer.tables import TaskTable, TrajectoryTable
 from terminal_task_gen.viewer.words import Term, read_query
 

@@ -77,6 +77,8 @@ class Notebook:
 
     def put(self, key: str, draft: NoteDraft) -> Note:
         """Save a note; one without labels and text is removed. Raises UsageError when the disk refuses."""
+        if not self.writable:
+            raise UsageError(f"cannot write {self.path}: its folder is read-only")
         labels = tuple(dict.fromkeys(draft.labels))
         note = Note(id=key, labels=labels, text=draft.text, updated=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         with self._lock:
@@ -123,9 +125,3 @@ class Notebook:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
             raise explain_os_error(error, self.path) from error
-
-
-def require_writable(book: Notebook) -> None:
-    """Raises UsageError."""
-    if not book.writable:
-        raise UsageError(f"cannot write {book.path}: its folder is read-only")

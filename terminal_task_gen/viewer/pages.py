@@ -20,12 +20,12 @@ from terminal_task_gen.viewer.cuts import (
     get_text,
     get_texts,
 )
-from terminal_task_gen.viewer.extract import UnusableLineError
 from terminal_task_gen.viewer.heads import make_task_heads, make_trajectory_heads, summarise_solving
 from terminal_task_gen.viewer.reading import GoneError
 from terminal_task_gen.viewer.recording import find_recording, find_turn_starts, read_recording
 from terminal_task_gen.viewer.run_index import RunIndex
-from terminal_task_gen.viewer.tables import STATES, TaskTable, TrajectoryTable
+from terminal_task_gen.viewer.shapes import UnusableLineError
+from terminal_task_gen.viewer.tables import TaskTable, TrajectoryTable
 from terminal_task_gen.viewer.turns import MAX_TURNS, list_conversations, list_keys, list_replies, make_turns
 
 MAX_FILES = 200
@@ -105,6 +105,7 @@ def show_task(index: RunIndex, row_id: str, *, text_bytes: int) -> Json:
     common = {
         "run": index.name,
         "state": head["state"],
+        "evidence": head["evidence"],
         "id": head["id"],
         "request_id": head["request_id"],
         "domain": head["domain"],
@@ -113,7 +114,7 @@ def show_task(index: RunIndex, row_id: str, *, text_bytes: int) -> Json:
         "rejections": _list_rejections(index, tasks, str(head["request_id"]), scissors),
         "note": note.model_dump(mode="json") if note else None,
     }
-    if STATES[int(tasks.states[number])] != "task":
+    if head["state"] not in ("task", "duplicate"):
         return common
     return {**common, **_show_task_row(row, scissors), **_show_outcomes(index, trajectories, tasks, number, scissors)}
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from terminal_task_gen.chunks import MAX_LINE_BYTES
-from terminal_task_gen.viewer.extract import UnusableLineError
+from terminal_task_gen.viewer.shapes import UnusableLineError
 
 PART = ".part"
 

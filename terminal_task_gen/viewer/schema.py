@@ -8,6 +8,7 @@
     trajectory_text, item_text   FTS5 without content: which words occur in which row
     superseded(row)              rejected drafts that were made anew since
     failure(…)                   rollouts that were given up
+    duplicate(task_id, evidence)   tasks that are left out from the rollouts on
     ruling(id, drop, found, …)   what the corpus says of a trajectory
     damage(…)                    lines that could not be used
 
@@ -19,7 +20,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-VERSION = "1"
+VERSION = "2"
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -41,6 +42,7 @@ CREATE TABLE IF NOT EXISTS failure(row INTEGER PRIMARY KEY, id TEXT NOT NULL, ta
   shard INTEGER NOT NULL, at INTEGER NOT NULL, size INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS failure_id ON failure(id);
 CREATE INDEX IF NOT EXISTS failure_task ON failure(task_id);
+CREATE TABLE IF NOT EXISTS duplicate(task_id TEXT PRIMARY KEY, evidence TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ruling(id TEXT PRIMARY KEY, drop_code INTEGER NOT NULL, found INTEGER NOT NULL,
   path TEXT NOT NULL, at INTEGER NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS damage(number INTEGER PRIMARY KEY, path TEXT NOT NULL, at INTEGER NOT NULL,

@@ -18,7 +18,6 @@ from aiohttp.typedefs import Middleware
 from terminal_task_gen import __version__
 from terminal_task_gen.errors import UsageError
 from terminal_task_gen.viewer.answers import refuse
-from terminal_task_gen.viewer.extract import UnusableLineError
 from terminal_task_gen.viewer.guard import Guard, Handler, add_headers
 from terminal_task_gen.viewer.layout import check_run, choose_index_folder
 from terminal_task_gen.viewer.lists import BadRequestError
@@ -26,6 +25,7 @@ from terminal_task_gen.viewer.live import Live
 from terminal_task_gen.viewer.reading import GoneError
 from terminal_task_gen.viewer.routes import Routes
 from terminal_task_gen.viewer.run_index import NotReadyError, RunIndex, UnknownIdError
+from terminal_task_gen.viewer.shapes import UnusableLineError
 
 HOST = "127.0.0.1"
 MAX_RUNS = 64

@@ -34,6 +34,8 @@ class Snapshot:
     rulings: Table
     superseded: Mask
     """Of items: drafts that count no more."""
+    duplicates: Mask
+    """Of items: tasks that are near to earlier ones and left out from the rollouts on."""
     words: dict[str, list[str]]
     shards: dict[int, ShardPlace]
     meta: dict[str, object]
@@ -74,7 +76,7 @@ class Snapshot:
 
     @property
     def memory_bytes(self) -> int:
-        tables = (self.trajectories, self.items, self.skills, self.rulings, self.superseded)
+        tables = (self.trajectories, self.items, self.skills, self.rulings, self.superseded, self.duplicates)
         derived = [value for name, value in vars(self).items() if name in ("task_items", "item_of", "drops", "found")]
         caches = [*self.orders.values(), *self.hits.values()]
         return sum(table.nbytes for table in (*tables, *derived, *caches))
@@ -92,15 +94,14 @@ def load_snapshot(connection: sqlite3.Connection, old: Snapshot | None) -> Snaps
     try:
         meta = dict(connection.execute("SELECT key, value FROM meta"))
         items = _grow(connection, "item", old.items if old else None)
-        superseded = np.zeros(len(items), dtype=np.bool_)
-        superseded[[row for (row,) in connection.execute("SELECT row FROM superseded")]] = True
         return Snapshot(
             revision=int(meta.get("revision") or 0),
             trajectories=_grow(connection, "trajectory", old.trajectories if old else None),
             items=items,
             skills=_grow(connection, "skill", old.skills if old else None),
             rulings=_grow(connection, "ruling", None),
-            superseded=superseded,
+            superseded=_mark(connection, "SELECT row FROM superseded", len(items)),
+            duplicates=_mark(connection, "SELECT row FROM duplicate JOIN item ON id = task_id", len(items)),
             words={kind: _grow_words(connection, kind, old.words.get(kind) if old else None) for kind in WORD_KINDS},
             shards={
                 number: ShardPlace(kind, path)
@@ -110,6 +111,12 @@ def load_snapshot(connection: sqlite3.Connection, old: Snapshot | None) -> Snaps
         )
     finally:
         connection.execute("COMMIT")
+
+
+def _mark(connection: sqlite3.Connection, query: str, rows: int) -> Mask:
+    mask = np.zeros(rows, dtype=np.bool_)
+    mask[[row for (row,) in connection.execute(query)]] = True
+    return mask
 
 
 def _grow(connection: sqlite3.Connection, kind: str, old: Table | None) -> Table:

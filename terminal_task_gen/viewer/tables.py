@@ -16,7 +16,7 @@ from terminal_task_gen.viewer.snapshot import Snapshot
 
 BANDS = ("unjudged", "0", "0-0.25", "0.25-0.5", "0.5-0.75", "0.75-1", "1")
 PASSES = ("no", "yes", "unjudged", "tampered")
-STATES = ("task", "rejected", "owed", "superseded")
+STATES = ("task", "rejected", "owed", "superseded", "duplicate")
 SOLVES = ("no attempts", "unsolved", "sometimes", "always")
 NOT_FILTERED = "not_filtered"
 ANY_NOTE = "(any note)"
@@ -112,7 +112,8 @@ class TaskTable:
         snap = self.snapshot
         retried = np.array([is_owed(cause) for cause in snap.words["cause"]], dtype=np.bool_)
         states = np.where(snap.items["cause"] == 0, 0, np.where(retried[snap.items["cause"]], 2, 1))
-        return np.where(snap.superseded, 3, states).astype(np.uint8)
+        states = np.where(snap.superseded, 3, states)
+        return np.where(snap.duplicates & (states == 0), 4, states).astype(np.uint8)
 
     @cached_property
     def solving(self) -> Solving:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from terminal_task_gen.store import REJECTED, TASKS, TRAJECTORIES
-from terminal_task_gen.viewer.columns import DTYPES, MAX_CODE, OTHERS
-from terminal_task_gen.viewer.extract import FailureFacts, ItemFacts, RulingFacts, TrajectoryFacts, is_owed
-from terminal_task_gen.viewer.scan import BadLine, Extracted, KnownShard, Place, take_fingerprint
+from terminal_task_gen.store import DUPLICATES, REJECTED, TASKS, TRAJECTORIES
+from terminal_task_gen.viewer.columns import DTYPES, MAX_CODE, OTHERS, RULING, Table
+from terminal_task_gen.viewer.extract import is_owed
+from terminal_task_gen.viewer.scan import BadLine, Columns, Extracted, KnownShard, take_fingerprint
 
 MAX_DAMAGE_ROWS = 1_000
 SEGMENT_ROWS = 65_536
@@ -27,12 +28,13 @@ class IndexWriter:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
-        self._words: dict[str, dict[str, int]] = defaultdict(dict)
+        self._words: dict[str, dict[str, int]] = defaultdict(lambda: {"": 0})
         for kind, code, text in connection.execute("SELECT kind, code, text FROM word"):
             self._words[kind][text] = code
         self._new_words: list[tuple[str, int, str]] = []
-        self._columns: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-        self._first = {kind: self._count_rows(kind) for kind in DTYPES}
+        self._tables: dict[str, list[Table]] = defaultdict(list)
+        self._rows = {kind: self._count_rows(kind) for kind in DTYPES}
+        """Those of `_tables`, which no reader sees yet, included."""
         self._has_failures = connection.execute("SELECT 1 FROM failure LIMIT 1").fetchone() is not None
 
     def begin(self) -> None:
@@ -40,7 +42,7 @@ class IndexWriter:
 
     def commit(self, **meta: object) -> None:
         """Make what was added since `begin` seen by readers, as a new revision."""
-        for kind in list(self._columns):
+        for kind in list(self._tables):
             self._append_segment(kind)
         self._db.executemany("INSERT INTO word VALUES(?, ?, ?)", self._new_words)
         self._new_words.clear()
@@ -72,13 +74,12 @@ class IndexWriter:
 
     def add(self, kind: str, shard: int, path: Path, relative: str, extracted: Extracted) -> None:
         """Rows of a chunk of a shard; raises OSError where the file has gone."""
-        rows: Any = extracted.rows
         if kind == TRAJECTORIES.prefix:
-            self._add_trajectories(shard, rows)
+            self._add_trajectories(shard, extracted.columns)
         elif kind in (TASKS.prefix, REJECTED.prefix):
-            self._add_items(shard, rows)
+            self._add_items(shard, extracted.columns)
         else:
-            self._add_failures(shard, rows)
+            self._add_failures(shard, extracted.columns)
         self.add_damage(relative, extracted.bad)
         if extracted.end:
             head_bytes, head, tail = take_fingerprint(path, extracted.end)
@@ -97,96 +98,95 @@ class IndexWriter:
         )
         self.set_meta(damaged_lines=(self.get_meta("damaged_lines") or 0) + len(bad))
 
-    def clear_rulings(self) -> None:
+    def clear_views(self) -> None:
+        self._db.execute("DELETE FROM duplicate")
         self._db.execute("DELETE FROM ruling")
         self._db.execute("DELETE FROM segment WHERE kind = 'ruling'")
-        self._columns.pop("ruling", None)
+        self._tables.pop("ruling", None)
+        self._rows["ruling"] = 0
 
-    def add_rulings(self, path: str, rows: Sequence[tuple[RulingFacts, Place]]) -> None:
+    def add_view(self, kind: str, path: str, extracted: Extracted) -> None:
+        """Rows of a chunk of a view."""
+        if kind == DUPLICATES.prefix:
+            pairs = zip(extracted.columns["task_id"], extracted.columns["evidence"], strict=True)
+            self._db.executemany("INSERT OR REPLACE INTO duplicate VALUES(?, ?)", pairs)
+        else:
+            self._add_rulings(path, extracted.columns)
+        self.add_damage(path, extracted.bad)
+
+    def _add_rulings(self, path: str, found: Columns) -> None:
+        drops = self._encode("ruling", found["drop"])
+        sets = {reasons: self._encode_set(reasons) for reasons in set(found["found"])}
         self._db.executemany(
             "INSERT OR REPLACE INTO ruling VALUES(?, ?, ?, ?, ?, ?)",
-            [
-                (facts.id, self._encode("ruling", facts.drop), self._encode_set(facts.found), path, *place)
-                for facts, place in rows
-            ],
+            zip(
+                found["id"],
+                drops,
+                map(sets.__getitem__, found["found"]),
+                repeat(path),
+                found["offset"],
+                found["size"],
+            ),
         )
 
     def match_rulings(self) -> int:
         """Lay the rulings beside the trajectories' rows; how many found none."""
-        rows = self._db.execute(
-            "SELECT t.row, r.drop_code, r.found FROM ruling r JOIN trajectory t ON t.id = r.id ORDER BY t.row"
-        ).fetchall()
+        query = "SELECT t.row, r.drop_code, r.found FROM trajectory t CROSS JOIN ruling r ON r.id = t.id ORDER BY t.row"
+        table = np.fromiter(self._db.execute(query), dtype=RULING)
         self._db.execute("DELETE FROM segment WHERE kind = 'ruling'")
-        self._first["ruling"] = 0
-        self._columns["ruling"] = rows
+        self._tables["ruling"], self._rows["ruling"] = [table], len(table)
         (count,) = self._db.execute("SELECT count(*) FROM ruling").fetchone()
-        return max(0, int(count) - len(rows))
+        return max(0, int(count) - len(table))
 
-    def _add_trajectories(self, shard: int, rows: Sequence[tuple[TrajectoryFacts, Place]]) -> None:
-        first = self._first["trajectory"] + len(self._columns["trajectory"])
-        self._columns["trajectory"] += [
-            (
-                place.offset,
-                place.size_bytes,
-                self._encode("task", facts.task_id),
-                facts.attempt,
-                facts.turns,
-                facts.prompt_tokens,
-                facts.completion_tokens,
-                facts.seconds,
-                facts.reward,
-                facts.cost_usd,
-                shard,
-                self._encode("domain", facts.domain),
-                self._encode("stop", facts.stop),
-                self._encode("model", facts.model),
-                facts.flags,
-            )
-            for facts, place in rows
-        ]
-        ids = [(first + n, facts.id) for n, (facts, _) in enumerate(rows)]
-        self._db.executemany("INSERT INTO trajectory VALUES(?, ?)", ids)
-        self._db.executemany(
-            "INSERT INTO trajectory_text(rowid, words) VALUES(?, ?)",
-            [(first + n, facts.words) for n, (facts, _) in enumerate(rows)],
+    def _add_trajectories(self, shard: int, found: Columns) -> None:
+        first, ids = self._rows["trajectory"], found["id"]
+        self._add_table(
+            "trajectory",
+            {
+                **{name: found[name] for name in DTYPES["trajectory"].names or () if name in found},
+                "task": self._encode("task", found["task_id"]),
+                "shard": shard,
+                **{name: self._encode(name, found[name]) for name in ("domain", "stop", "model")},
+            },
+            len(ids),
         )
+        self._db.executemany("INSERT INTO trajectory VALUES(?, ?)", zip(count(first), ids))
+        self._add_words("trajectory", first, found)
         if self._has_failures:
-            self._db.executemany("UPDATE failure SET final = 0 WHERE id = ?", [(key,) for _, key in ids])
+            self._db.executemany("UPDATE failure SET final = 0 WHERE id = ?", [(key,) for key in ids])
 
-    def _add_items(self, shard: int, rows: Sequence[tuple[ItemFacts, Place]]) -> None:
-        first = self._first["item"] + len(self._columns["item"])
-        for n, (facts, place) in enumerate(rows):
-            self._columns["item"].append(
-                (
-                    place.offset,
-                    place.size_bytes,
-                    0 if facts.cause else self._encode("task", facts.id),
-                    shard,
-                    self._encode("domain", facts.domain),
-                    self._encode("mode", facts.mode),
-                    self._encode("difficulty", facts.difficulty),
-                    self._encode("cause", facts.cause),
-                    self._encode("reason", facts.reason),
-                    self._encode("gate", facts.gate),
-                    self._encode("author", facts.author),
-                    facts.repairs,
-                )
-            )
-            self._columns["skill"] += [
-                (first + n, self._encode("skill", skill)) for skill in dict.fromkeys(facts.skills)
-            ]
+    def _add_items(self, shard: int, found: Columns) -> None:
+        first, ids, causes = self._rows["item"], found["id"], found["cause"]
+        kinds = ("domain", "mode", "difficulty", "cause", "reason", "gate", "author")
+        self._add_table(
+            "item",
+            {
+                **{name: found[name] for name in ("offset", "size", "repairs")},
+                "task": self._encode("task", ["" if cause else key for key, cause in zip(ids, causes, strict=True)]),
+                "shard": shard,
+                **{name: self._encode(name, found[name]) for name in kinds},
+            },
+            len(ids),
+        )
+        pairs = [(row, skill) for row, skills in enumerate(found["skills"], first) for skill in dict.fromkeys(skills)]
+        codes = self._encode("skill", [skill for _, skill in pairs])
+        self._add_table("skill", {"item": [row for row, _ in pairs], "skill": codes}, len(pairs))
         self._db.executemany(
             "INSERT INTO item VALUES(?, ?, ?, ?, ?, ?)",
-            [
-                (first + n, facts.id, facts.request_id, facts.title, facts.evidence, _rank(facts.cause))
-                for n, (facts, _) in enumerate(rows)
-            ],
+            zip(count(first), ids, found["request_id"], found["title"], found["evidence"], map(_rank, causes)),
         )
-        self._db.executemany(
-            "INSERT INTO item_text(rowid, words) VALUES(?, ?)",
-            [(first + n, facts.words) for n, (facts, _) in enumerate(rows)],
-        )
+        self._add_words("item", first, found)
         self._supersede(first)
+
+    def _add_table(self, kind: str, columns: Mapping[str, object], rows: int) -> None:
+        table = np.empty(rows, dtype=DTYPES[kind])
+        for name in DTYPES[kind].names or ():
+            table[name] = columns[name]
+        self._tables[kind].append(table)
+        self._rows[kind] += rows
+
+    def _add_words(self, kind: str, first: int, found: Columns) -> None:
+        self._db.executemany(f"INSERT INTO {kind}_text(rowid, words) VALUES(?, ?)", zip(count(first), found["words"]))
 
     def _supersede(self, first: int) -> None:
         """A draft that was given up counts until the same request is made after all, or given up again: for good before
@@ -203,57 +203,50 @@ class IndexWriter:
             (first,),
         )
 
-    def _add_failures(self, shard: int, rows: Sequence[tuple[FailureFacts, Place]]) -> None:
-        for facts, place in rows:
+    def _add_failures(self, shard: int, found: Columns) -> None:
+        names = ("id", "task_id", "cause", "reason", "offset", "size")
+        for row_id, task_id, cause, reason, *place in zip(*(found[name] for name in names), strict=True):
             self._has_failures = True
-            self._db.execute("UPDATE failure SET final = 0 WHERE id = ?", (facts.id,))
+            self._db.execute("UPDATE failure SET final = 0 WHERE id = ?", (row_id,))
             self._db.execute(
                 "INSERT INTO failure(id, task_id, cause, reason, final, shard, at, size)"
                 " SELECT ?, ?, ?, ?, NOT EXISTS (SELECT 1 FROM trajectory WHERE id = ?), ?, ?, ?",
-                (facts.id, facts.task_id, facts.cause, facts.reason, facts.id, shard, *place),
+                (row_id, task_id, cause, reason, row_id, shard, *place),
             )
 
     def _append_segment(self, kind: str) -> None:
-        rows = self._columns.pop(kind)
+        table = np.concatenate(self._tables.pop(kind))
+        rows = len(table)
         if not rows:
             return
-        data = np.array(rows, dtype=DTYPES[kind]).tobytes()
         last = self._db.execute(
             "SELECT first, rows, data FROM segment WHERE kind = ? ORDER BY first DESC LIMIT 1", (kind,)
         ).fetchone()
-        begins, count = self._first[kind], len(rows)
-        self._first[kind] += count
-        if last is not None and last[1] + count <= SEGMENT_ROWS:
-            begins, count, data = last[0], last[1] + count, last[2] + data
-        self._db.execute("INSERT OR REPLACE INTO segment VALUES(?, ?, ?, ?)", (kind, begins, count, data))
+        begins, data = self._rows[kind] - rows, table.tobytes()
+        if last is not None and last[1] + rows <= SEGMENT_ROWS:
+            begins, rows, data = last[0], last[1] + rows, last[2] + data
+        self._db.execute("INSERT OR REPLACE INTO segment VALUES(?, ?, ?, ?)", (kind, begins, rows, data))
 
     def _count_rows(self, kind: str) -> int:
         (count,) = self._db.execute("SELECT coalesce(sum(rows), 0) FROM segment WHERE kind = ?", (kind,)).fetchone()
         return int(count)
 
-    def _encode(self, kind: str, text: str) -> int:
-        """The word's number; 0 for none."""
-        if not text:
-            return 0
+    def _encode(self, kind: str, texts: Sequence[str]) -> list[int]:
+        """The words' numbers; 0 for none."""
         known = self._words[kind]
-        code = known.get(text)
-        if code is None:
-            if len(known) >= MAX_CODE and kind != "task":
-                return self._encode(kind, OTHERS) if OTHERS in known else self._add_word(kind, OTHERS)
-            code = self._add_word(kind, text)
-        return code
-
-    def _add_word(self, kind: str, text: str) -> int:
-        code = len(self._words[kind]) + 1
-        self._words[kind][text] = code
-        self._new_words.append((kind, code, text))
-        return code
+        for text in dict.fromkeys(texts):
+            word = text if text in known or kind == "task" or len(known) <= MAX_CODE else OTHERS
+            if word not in known:
+                known[word] = len(known)
+                self._new_words.append((kind, known[word], word))
+        others = known.get(OTHERS, 0)
+        return [known.get(text, others) for text in texts]
 
     def _encode_set(self, reasons: Sequence[str]) -> int:
         """Bits; as SQLite's signed integer."""
         bits = 0
-        for reason in reasons:
-            bits |= 1 << min(self._encode("ruling", reason), MAX_REASONS - 1)
+        for code in self._encode("ruling", reasons):
+            bits |= 1 << min(code, MAX_REASONS - 1)
         return bits
 
 

@@ -151,7 +151,7 @@ async def test_damaged_lines_are_counted_and_shown_and_the_rest_is_used(tmp_path
         await client.wait_until("api/runs", lambda data: data["runs"][0]["damage"]["lines"] == 0)
         await wait_for_total(client, 16)
         last = (await client.get(f"{LIST}?sort=-order&limit=1"))["rows"][0]["id"]
-        assert (await client.get(f"{LIST}/{last}"))["id"] == last
+        await client.wait_until(f"{LIST}/{last}", lambda data: data["id"] == last)
 
 
 async def test_a_corpus_written_anew_is_read_anew(run: RunDirectory, tmp_path: Path) -> None:
@@ -183,3 +183,36 @@ async def test_two_servers_share_one_index(tmp_path: Path) -> None:
     run = make_run(tmp_path, "live")
     async with open_client(run) as first, open_client(run) as second:
         assert (await first.get(LIST))["rows"] == (await second.get(LIST))["rows"]
+
+
+async def test_duplicates_among_the_tasks_are_a_state_and_a_view(run: RunDirectory) -> None:
+    """The file that lists them is written anew as a whole."""
+    tasks = [make_sample_task(number) for number in range(4)]
+    writer = run.open_writer(TASKS, max_bytes=10**6)
+    for task in tasks:
+        writer.write(task)
+    writer.close()
+
+    def name_duplicates(*numbers: int) -> None:
+        rows = [
+            reject(number, reason="duplicate").model_copy(
+                update={"task_id": tasks[number].id, "evidence": f"near to {tasks[0].id}"}
+            )
+            for number in numbers
+        ]
+        path = run.path / "tasks" / "duplicates-00000.jsonl"
+        run.write_file(path, "".join(f"{row.model_dump_json()}\n" for row in rows))
+
+    name_duplicates(1, 3)
+    items = "api/runs/live/tasks"
+    async with open_client(run.path) as client:
+        await client.wait_until(f"{items}?state=duplicate", lambda data: data["total"] == 2)
+        row = (await client.get(f"{items}?state=duplicate"))["rows"][0]
+        assert row["evidence"] == f"near to {tasks[0].id}" and row["id"] in (tasks[1].id, tasks[3].id)
+        page = await client.get(f"{items}/{tasks[1].id}")
+        assert (page["state"], page["title"]) == ("duplicate", tasks[1].title)
+        generated = (await client.get("api/runs/live/funnel"))["generate"]
+        assert (generated["tasks"], generated["duplicates"], generated["rejected"]) == (4, 2, 0)
+        name_duplicates(3)
+        await client.wait_until(f"{items}?state=duplicate", lambda data: data["total"] == 1)
+        assert (await client.get(f"{items}/{tasks[1].id}"))["state"] == "task"

@@ -58,6 +58,7 @@ export function stateBadge(state, reason = null) {
     {
       task: badge("good", "✓ task"),
       rejected: badge("bad", "✗ ", reason ? inline(reason, 60) : "refused"),
+      duplicate: badge("part", "≈ duplicate"),
       owed: badge("part", "◐ owed"),
     }[state] ?? badge("none", inline(state, 40))
   );

@@ -27,6 +27,11 @@ export const FACET_NAMES = {
 
 const VALUE_NAMES = { passed: { yes: "passed", no: "not passed" }, state: { rejected: "refused" } };
 
+/** A task, near to an earlier one or not; no draft. */
+export function isMade({ state }) {
+  return state === "task" || state === "duplicate";
+}
+
 /** A facet's value as people read it. */
 export function nameValue(facet, value) {
   return VALUE_NAMES[facet]?.[value] ?? value;
@@ -81,7 +86,7 @@ const TASK_COLUMNS = [
         "tasks",
         run,
         row,
-        row.state === "task" ? inline(row.title, 160) : inline(row.evidence || row.reason || row.id, 160),
+        isMade(row) ? inline(row.title, 160) : inline(row.evidence || row.reason || row.id, 160),
       ),
       h(
         "span",
@@ -102,13 +107,13 @@ const TASK_COLUMNS = [
     sort: "attempts",
     falling: true,
     numeric: true,
-    cell: (row) => (row.state === "task" ? count(row.attempts) : "–"),
+    cell: (row) => (isMade(row) ? count(row.attempts) : "–"),
   },
   {
     name: "Solved",
     sort: "solve_rate",
     falling: true,
-    cell: (row) => (row.state === "task" && row.judged ? rate(row.passed, row.judged) : "–"),
+    cell: (row) => (isMade(row) && row.judged ? rate(row.passed, row.judged) : "–"),
   },
   { name: "Reward", sort: "reward", falling: true, numeric: true, wide: true, cell: (row) => fixed(row.mean_reward) },
 ];

@@ -14,7 +14,10 @@ export function listSteps(run, { generate, rollout, filter }) {
       number: generate.tasks,
       of: [generate.requests, "requests"],
       href: tasks({ state: "task" }),
-      lost: each(generate.reasons, (reason) => tasks({ state: "rejected", reason })),
+      lost: [
+        ...each(generate.reasons, (reason) => tasks({ state: "rejected", reason })),
+        ...some("duplicate", generate.duplicates, tasks({ state: "duplicate" })),
+      ],
     },
     { name: "Attempts", number: rollout.attempts, lost: owed(rollout.owed, null) },
     {

@@ -3,7 +3,7 @@
 import { get, path } from "./api.js";
 import { badge, stateBadge } from "./badges.js";
 import { block, fold } from "./block.js";
-import { LISTS } from "./columns.js";
+import { isMade, LISTS } from "./columns.js";
 import { h, refill } from "./dom.js";
 import { count, fixed, plural } from "./format.js";
 import { step } from "./keys.js";
@@ -30,7 +30,7 @@ export async function showTask({ root, route, run, signal, setTitle }) {
   const attempts = h("section", { class: "panel", "aria-labelledby": "attempts-title" });
   setTitle(task.title ?? task.id, run.run);
   const reload = (pick) => async () => pick(await ask({ text_bytes: String(ALL_BYTES) }));
-  if (task.state === "task") {
+  if (isMade(task)) {
     drawAttempts(attempts, run, task);
     root.append(
       head(task, around),
@@ -73,7 +73,7 @@ export async function showTask({ root, route, run, signal, setTitle }) {
   }
   drawTray();
   const grow = calm(async () => {
-    if (task.state === "task") drawAttempts(attempts, run, await ask());
+    if (isMade(task)) drawAttempts(attempts, run, await ask());
   }, LIVE_MS);
   return { keys: keys(run, around, task), changed: grow };
 }
@@ -114,11 +114,13 @@ function head(task, around) {
     h(
       "p",
       { class: "head-facts" },
+      task.state === "duplicate" ? stateBadge(task.state) : null,
       badge("none", inline(task.domain)),
       badge("none", inline(task.difficulty)),
       badge("none", inline(task.mode)),
       h("span", { class: "quiet mono" }, inline(task.id)),
     ),
+    task.state === "duplicate" ? h("p", { class: "quiet" }, inline(task.evidence, 300)) : null,
   );
 }
 

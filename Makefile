@@ -56,7 +56,7 @@ system-demo:
 
 system-test:
 	@scripts/ensure-docker.sh
-	@scripts/ensure-programs.sh docker-registry:docker-registry chromium:chromium
+	@scripts/ensure-programs.sh docker-registry:docker-registry chromium:chromium cc:build-essential
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist build

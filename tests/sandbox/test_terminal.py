@@ -234,6 +234,14 @@ async def test_an_interpreter_and_back(terminal: Terminal) -> None:
     assert get_rows(await run(terminal, "C-d"))[-1] == PROMPT
 
 
+async def test_a_password_is_asked_for_and_not_shown(terminal: Terminal) -> None:
+    seen = await run(terminal, "read -rsp 'Password: ' word; echo; echo \"${#word} letters\"\n", 0.7)
+    assert get_rows(seen)[-1] == "Password:"
+    seen = await run(terminal, "hunter22\n")
+    assert get_rows(seen)[-2:] == ["8 letters", PROMPT]
+    assert "hunter22" not in await terminal.capture_screen()
+
+
 async def test_a_nested_shell_waits_its_duration_and_exits_at_once(terminal: Terminal) -> None:
     await run(terminal, "bash --norc\n", 1.0)
     assert "5" in get_rows(await run(terminal, "echo $((2+3))\n", 1.0))

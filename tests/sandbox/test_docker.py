@@ -81,10 +81,26 @@ async def test_the_first_output_is_never_lost(factory: DockerFactory, build_spec
     assert [result.stdout for result in results] == [b"%d\n" % i for i in range(30)]
 
 
+# Until it has been full for a while: what was there for a moment when a try failed may be gone by the next.
+FILL = """
+import os, time
+failures = 0
+while failures < 50:
+    try:
+        if os.fork() == 0:
+            break
+    except OSError:
+        failures += 1
+        time.sleep(0.01)
+else:
+    print(1, flush=True)
+time.sleep(600)
+"""
+
+
 async def test_a_full_process_table_does_not_keep_the_driver_out(factory: DockerFactory, build_spec: BuildSpec) -> None:
     sandbox = await factory.start(build_spec(max_processes=16))
-    fill = "import os, time\ntry:\n  while os.fork(): pass\nexcept OSError: print(1, flush=True)\ntime.sleep(600)"
-    stream = await sandbox.open_stream(["python3", "-c", fill])
+    stream = await sandbox.open_stream(["python3", "-c", FILL])
     assert await stream.read()
     assert (await sandbox.exec(["echo", "hello"], timeout_sec=10)).stdout == b"hello\n"
     assert (await sandbox.exec(["sleep", "600"], timeout_sec=0.2)).timed_out

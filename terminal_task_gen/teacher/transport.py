@@ -60,7 +60,11 @@ def _load_transport() -> type[httpx2.AsyncClient] | None:
         module = sys.modules.get(_PRIVATE_NAME)
         if module is None:
             module = sys.modules[_PRIVATE_NAME] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
+            try:
+                spec.loader.exec_module(module)
+            except ImportError:  # of a release whose transport leans on the rest of the package
+                del sys.modules[_PRIVATE_NAME]
+                return None
         kind: type[httpx2.AsyncClient] | None = getattr(module, "Httpx2AiohttpClient", None)
         return kind
     return None

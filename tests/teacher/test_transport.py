@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 TELL = "print([t.__name__ for t in type(client).__mro__[:2]], 'openai' in sys.modules)"
 OPEN = "import sys; from terminal_task_gen.teacher import transport"
@@ -32,6 +33,14 @@ def test_the_package_itself_is_not_imported() -> None:
 
 def test_where_the_transport_has_moved_the_packages_public_name_is_taken() -> None:
     script = f"{OPEN}; transport._FOLDER = 'moved'; client = transport.open_http_client(); {TELL}"
+    assert run(script) == "['_InstalledAioHttpClient', 'Httpx2AiohttpClient'] True"
+
+
+def test_where_the_transport_needs_the_rest_the_packages_public_name_is_taken(tmp_path: Path) -> None:
+    package = tmp_path / "leaning"
+    package.mkdir()
+    (package / "__init__.py").write_text("from ...._client import AsyncOpenAI\n")
+    script = f"{OPEN}; transport._FOLDER = {str(package)!r}; client = transport.open_http_client(); {TELL}"
     assert run(script) == "['_InstalledAioHttpClient', 'Httpx2AiohttpClient'] True"
 
 

@@ -45,6 +45,7 @@ GROUPS = {
     "cache": ("cache:app", "Parts"),
     "teacher": ("teacher:app", "Parts"),
 }
+NAMES = (*COMMANDS, *GROUPS)
 
 
 def make_app(names: Iterable[str]) -> typer.Typer:
@@ -88,14 +89,14 @@ def __getattr__(name: str) -> Any:
     """`app`: the program with all its commands."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return make_app([*COMMANDS, *GROUPS])
+    return make_app(NAMES)
 
 
 def main() -> None:
     """Entry point. UsageError: one line on stderr, exit 2. A closed pipe (`ttg … | head`) is no error."""
-    wanted = sys.argv[1:2]
+    asked = [name for name in sys.argv[1:2] if name in NAMES]
     try:
-        make_app(wanted if set(wanted) <= {*COMMANDS, *GROUPS} and wanted else [*COMMANDS, *GROUPS])()
+        make_app(asked or NAMES)()
     except UsageError as error:
         typer.echo(f"ttg: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
